@@ -45,7 +45,8 @@ def connector_class(type_: str) -> type[Connector[Any]]:
         module = importlib.import_module(f"connectors.{type_}")
     except ModuleNotFoundError as error:
         raise Misconfigured(
-            f"The {type_} connector needs the Python package {error.name!r}. Install it with: pip install 'inquest[{type_}]'."
+            f"The {type_} connector needs the Python package {error.name!r}. "
+            f"Install it with: pip install 'inquest[{type_}]'."
         ) from error
     found: type[Connector[Any]] = module.CONNECTOR
     return found
