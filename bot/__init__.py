@@ -1,0 +1,1 @@
+"""Inquest: ask why something is broken, get an answer that cites its evidence."""

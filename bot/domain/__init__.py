@@ -1,0 +1,1 @@
+"""The nouns: pure values and rules. No I/O, no clock, no randomness."""

@@ -1,0 +1,54 @@
+"""Who is acting, and what they may do."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from connectors.model import Frozen
+
+
+class Role(StrEnum):
+    VIEWER = "viewer"
+    RESPONDER = "responder"
+    LEAD = "lead"
+    ADMIN = "admin"
+
+
+class PrincipalKind(StrEnum):
+    PERSON = "person"
+    API_KEY = "api_key"
+    SCHEDULE = "schedule"
+    WEBHOOK = "webhook"
+    SYSTEM = "system"
+
+
+class Principal(Frozen):
+    """Whoever acts. `id` is a Slack user id, an API key id, or the name of a part of Inquest."""
+
+    kind: PrincipalKind
+    id: str
+    name: str = ""
+    guest: bool = False
+    time_zone: str = "UTC"
+
+    @property
+    def actor(self) -> str:
+        """How the event log names this principal, such as `person:U123`."""
+        return f"{self.kind.value}:{self.id}"
+
+
+SYSTEM = Principal(kind=PrincipalKind.SYSTEM, id="inquest", name="Inquest")
+
+
+class Squad(Frozen):
+    """A team that owns services, channels and sources."""
+
+    name: str
+    members: frozenset[str] = frozenset()
+    lead: str | None = None
+    channels: frozenset[str] = frozenset()
+    services: tuple[str, ...] = ()
+    keywords: tuple[str, ...] = ()
+    limits: dict[str, float] = Field(default_factory=dict)
