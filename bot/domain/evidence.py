@@ -1,4 +1,4 @@
-"""From what came back to what it may mean. ToolExecution → Evidence → Finding → Hypothesis: each cites the one before."""
+"""From what came back to what it may mean: ToolExecution, Evidence, Finding, Hypothesis; each cites the one before."""
 
 from __future__ import annotations
 
@@ -97,8 +97,9 @@ class FindingKind(StrEnum):
 class Finding(Frozen):
     """A measured statement about a component.
 
-    `component` is `app/NAME`, `node/NAME`, `namespace/NAME`, `database/NAME` or `external/NAME`. `weight` is how strongly it speaks, 0 to 1, before anything is combined. `data` holds the measured numbers that
-    the statement quotes, and whatever a runbook needs to fill its parameters.
+    `component` is `app/NAME`, `node/NAME`, `namespace/NAME`, `database/NAME` or `external/NAME`. `weight` is how
+    strongly it speaks, 0 to 1, before anything is combined. `data` holds the measured numbers that the statement
+    quotes, and whatever a runbook needs to fill its parameters.
     """
 
     id: str
