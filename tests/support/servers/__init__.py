@@ -1,0 +1,10 @@
+"""Real servers on free loopback ports and temporary directories, each stopped by its own process handle.
+
+A server that is not installed skips its tests, naming the line that installs it; with CI=true it fails them.
+"""
+
+from tests.support.servers.postgres import PostgresServer
+from tests.support.servers.process import MissingServer, require
+from tests.support.servers.prometheus import PrometheusServer
+
+__all__ = ["MissingServer", "PostgresServer", "PrometheusServer", "require"]

@@ -1,0 +1,66 @@
+"""A real Prometheus, with history backfilled from OpenMetrics text before it starts."""
+
+from __future__ import annotations
+
+import subprocess
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from connectors.testing import free_port
+from tests.support.servers.process import ServerProcess, binary, private_folder
+
+INSTALL = "apt-get install prometheus (Debian 12), or any Prometheus 2.30 or later"
+
+
+class PrometheusServer:
+    """One server. `openmetrics` is history to load; `rules` and `scrape` are YAML for the configuration."""
+
+    host = "127.0.0.1"
+
+    def __init__(self, *, openmetrics: str = "", rules: str = "", scrape: str = "") -> None:
+        server = binary("prometheus", install=INSTALL)
+        folder = private_folder("prom", None)
+        self.port = free_port()
+        self.url = f"http://{self.host}:{self.port}"
+        data = folder / "data"
+        data.mkdir()
+        if openmetrics:
+            _backfill(openmetrics, folder, data)
+        (folder / "rules.yml").write_text(rules or "groups: []\n")
+        (folder / "prometheus.yml").write_text(
+            f"global: {{scrape_interval: 1s, evaluation_interval: 1s}}\n"
+            f"rule_files: [rules.yml]\nscrape_configs: {scrape or '[]'}\n"
+        )
+        self._process = ServerProcess(
+            [server, f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={data}",
+             f"--web.listen-address={self.host}:{self.port}", "--storage.tsdb.retention.time=3650d",
+             "--log.level=warn"],
+            folder=folder,
+        )  # fmt: skip
+        self._process.wait_until(self._ready)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def stop(self) -> None:
+        self._process.remove()
+
+    def _ready(self) -> bool:
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(f"{self.url}/-/ready", timeout=1) as answer:
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, OSError):
+            return False
+
+
+def _backfill(openmetrics: str, folder: Path, data: Path) -> None:
+    promtool = binary("promtool", install=INSTALL)
+    source = folder / "history.om"
+    source.write_text(openmetrics if openmetrics.rstrip().endswith("# EOF") else openmetrics.rstrip() + "\n# EOF\n")
+    subprocess.run(
+        [promtool, "tsdb", "create-blocks-from", "openmetrics", str(source), str(data), "--quiet"],
+        check=True, capture_output=True,
+    )  # fmt: skip
