@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, ConfigDict, Field
 
 from bot.domain.evidence import Gap
 from bot.domain.question import TimelineEntry
@@ -50,11 +50,15 @@ class CitedFinding(Frozen):
 
 
 class ReportHypothesis(Frozen):
+    """One possible cause as the report tells it; `supporting` is spelled `for` in JSON."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
     component: str
     cause: str
     confidence: float
     statement: str
-    supporting: tuple[CitedFinding, ...] = Field(default=(), serialization_alias="for", validation_alias="for")
+    supporting: tuple[CitedFinding, ...] = Field(default=(), alias="for")
     against: tuple[CitedFinding, ...] = ()
     would_disprove: str = ""
 
