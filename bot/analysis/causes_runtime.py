@@ -1,0 +1,186 @@
+"""Causes at a running service: memory, processor, its own code, a callee, the way between two."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bot.analysis.candidates import Candidate
+from bot.analysis.causes_changes import own_scope
+from bot.analysis.metrics import Family
+from bot.analysis.scene import Scene
+from bot.domain.evidence import Finding, FindingKind
+
+_K = FindingKind
+_ALL = frozenset({"metrics", "logs", "changes"})
+
+
+def runtime_causes(scene: Scene) -> Iterator[Candidate]:
+    """Candidates for every service that has findings or blame."""
+    names = {c.partition("/")[2] for c in scene.by_component if c.startswith("app/")}
+    names |= {s for s, v in scene.blame.own.items() if v > 0.03} | {to for (_, to) in scene.blame.edge}
+    for service in sorted(names):
+        yield from _memory(scene, service)
+        yield from _processor(scene, service)
+        yield from _disk(scene, service)
+        yield from _code(scene, service)
+        yield from _slow_or_failing(scene, service)
+        yield from _network(scene, service)
+
+
+def _grows(finding: Finding) -> bool:
+    return bool(finding.data.get("growing"))
+
+
+def _memory(scene: Scene, service: str) -> Iterator[Candidate]:
+    component = f"app/{service}"
+    killed = scene.of(component, _K.OOM_KILLED)
+    growth = [f for f in scene.of(component, _K.SATURATION_HIGH, _K.METRIC_SHIFTED) if _grows(f)]
+    full = [f for f in scene.of(component, _K.SATURATION_HIGH) if f.data.get("metric") == "memory_ratio"]
+    if not killed and not growth:
+        return
+    leak = bool(growth)
+    made = Candidate(
+        component=component,
+        cause="memory_leak" if leak else "oom_killed",
+        statement=f"{service} uses more and more memory until it is killed" if leak and killed
+        else f"{service} uses more and more memory" if leak else f"containers of {service} are killed for memory",
+        would_disprove="Restarts that go on while memory stays far below its limit.",
+        scope=max(own_scope(scene, service), 0.3 if killed and scene.on_path(service) else 0.0),
+        roles=frozenset({"kubernetes", "metrics"}),
+        floor=0.3 if killed else 0.1,
+    )  # fmt: skip
+    made.support(0.85, killed).support(0.5 if killed else 0.4, growth).support(0.3, full)
+    made.support(0.4, scene.of(component, _K.RESTARTED, _K.CRASH_LOOPING))
+    if not killed and not scene.of(component, _K.RESTARTED, _K.CRASH_LOOPING) and not full:
+        made.oppose(0.4)
+    yield made
+
+
+def _processor(scene: Scene, service: str) -> Iterator[Candidate]:
+    component = f"app/{service}"
+    found = [
+        f
+        for f in scene.of(component, _K.SATURATION_HIGH, _K.METRIC_SHIFTED)
+        if str(f.data.get("metric", "")).startswith("cpu") and f.onset is not None
+    ]
+    full = [f for f in found if f.kind is _K.SATURATION_HIGH]
+    if not found:
+        return
+    made = Candidate(
+        component=component,
+        cause="cpu_saturation",
+        statement=f"{service} runs out of processor time"
+        if full
+        else f"{service} uses far more processor time than usual",
+        would_disprove=f"Idle processor time at {service} while it stays slow.",
+        scope=own_scope(scene, service),
+        roles=frozenset({"metrics", "changes"}),
+    )
+    made.base(0.45 * made.scope).support(0.75 if full else 0.5, full or found)
+    made.support(0.25, scene.of(component, _K.LATENCY_ROSE, _K.SELF_TIME_GREW))
+    _blame_traffic(scene, service, made)
+    yield made
+
+
+def _blame_traffic(scene: Scene, service: str, made: Candidate) -> None:
+    signal = scene.board.services.get(service, {}).get("request_rate")
+    if signal and signal.shift and signal.shift.rose and (signal.shift.ratio or 9) >= 1.5 and signal.finding:
+        made.oppose(0.55, [signal.finding])
+
+
+def _disk(scene: Scene, service: str) -> Iterator[Candidate]:
+    component = f"app/{service}"
+    found = [f for f in scene.of(component, _K.SATURATION_HIGH) if f.data.get("metric") == "disk_ratio"]
+    if found:
+        made = Candidate(
+            component=component,
+            cause="disk_full",
+            statement=f"the disk of {service} is full",
+            would_disprove="Free disk space while the symptom lasts.",
+            scope=own_scope(scene, service),
+            roles=frozenset({"metrics"}),
+        )
+        yield made.base(0.4 * made.scope).support(0.7, found)
+
+
+def _code(scene: Scene, service: str) -> Iterator[Candidate]:
+    component = f"app/{service}"
+    logs = [f for f in scene.of(component, _K.LOG_TEMPLATE_NEW, _K.LOG_TEMPLATE_ROSE) if f.data.get("severe")]
+    failing = scene.of(component, _K.ERROR_RATE_ROSE)
+    if not logs:
+        return
+    made = Candidate(
+        component=component,
+        cause="code_exception",
+        statement=f"{service} fails in its own code",
+        would_disprove=f"The same lines of {service} at times without the symptom.",
+        scope=own_scope(scene, service),
+        roles=_ALL,
+    )
+    inside = [f for f in logs if f.data.get("about") == "code"]
+    made.base(0.4 * made.scope).support(0.55, logs).support(0.25, failing).support(0.35, inside)
+    if all(f.data.get("about") == "remote" for f in logs):
+        made.oppose(0.5)
+    if not failing:
+        made.oppose(0.35)
+    _blame_change(scene, service, made, 0.35)
+    _blame_traffic(scene, service, made)
+    yield made
+
+
+def _slow_or_failing(scene: Scene, service: str) -> Iterator[Candidate]:
+    """The plain reading when nothing more precise is known: trouble starts here."""
+    component, own = f"app/{service}", scene.own(service)
+    slow, failing = scene.board.moved(service, Family.LATENCY), scene.board.moved(service, Family.ERRORS)
+    if own < 0.05 or (slow is None and failing is None):
+        return
+    by_errors = failing is not None and (slow is None or _weight(failing.finding) > _weight(slow.finding))
+    made = Candidate(
+        component=component,
+        cause="dependency_failing" if by_errors else "dependency_slow",
+        statement=f"{service} itself fails, and its callers with it"
+        if by_errors
+        else f"{service} itself is slow, and its callers wait for it",
+        would_disprove=f"A callee of {service} that shows the same trouble earlier.",
+        scope=own,
+        roles=_ALL,
+    )
+    made.base(0.55 * own)
+    made.support(0.35, scene.of(component, _K.ERROR_RATE_ROSE if by_errors else _K.LATENCY_ROSE))
+    made.support(0.25, scene.of(component, _K.SELF_TIME_GREW, _K.LOG_TEMPLATE_NEW, _K.RESTARTED))
+    _blame_change(scene, service, made, 0.35)
+    _blame_traffic(scene, service, made)
+    yield made
+
+
+def _weight(finding: Finding | None) -> float:
+    return finding.weight if finding else 0.0
+
+
+def _blame_change(scene: Scene, service: str, made: Candidate, strength: float) -> None:
+    near = [c.finding for c in scene.changes if c.change.service == service and c.nearness > 0.5]
+    if near:
+        made.oppose(strength, near)
+
+
+def _network(scene: Scene, service: str) -> Iterator[Candidate]:
+    component, lost = f"app/{service}", scene.lost_to(service)
+    gaps = scene.of(component, _K.SPAN_GAP_GREW)
+    slow_calls = [
+        s.finding
+        for (_, callee), metrics in scene.board.edges.items()
+        if callee == service
+        for s in metrics.values()
+        if s.family is Family.LATENCY and s.shift and s.finding
+    ]
+    if not gaps and not (lost > 0.1 and slow_calls):
+        return
+    made = Candidate(
+        component=component,
+        cause="network_delay",
+        statement=f"time is lost between {service} and its callers, not inside {service}",
+        would_disprove=f"Time inside {service} that grew as much as its callers wait.",
+        scope=max(lost, scene.own(service)),
+        roles=frozenset({"metrics", "traces"}),
+    )
+    yield made.base(0.5 * lost).support(0.6, gaps).support(0.3, slow_calls)

@@ -1,0 +1,214 @@
+"""Where a symptom comes from: its size is handed down the calls that explain it, what nobody explains stays.
+
+Everything is accounted in units that add up (seconds per request, failed share of requests), never in z-scores: a
+caller that got 1.5 s slower because a callee got 1.4 s slower keeps a fifteenth of the blame.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from bot.analysis.graph import Graph
+from bot.analysis.metrics import Family
+from bot.analysis.signals import Signal, weight_of
+
+_LATENCY_ORDER = ("latency_mean", "latency_p99", "latency_p95", "latency_p50")
+_ERROR_ORDER = ("error_ratio", "error_rate", "log_error_rate")
+_EDGE_OF = {
+    "latency_mean": "call_latency_mean",
+    "latency_p99": "call_latency_p99",
+    "latency_p95": "call_latency_p95",
+    "latency_p50": "call_latency_p50",
+    "error_ratio": "call_error_ratio",
+}
+_LEAST_MASS = 0.02
+_DEEPEST = 12
+_LATE_S = 150.0
+
+
+@dataclass(frozen=True)
+class Board:
+    """Signals by service and by call edge; several series of one metric are reduced to the one that moved most."""
+
+    services: dict[str, dict[str, Signal]]
+    edges: dict[tuple[str, str], dict[str, Signal]]
+    entities: dict[str, list[Signal]]
+
+    def moved(self, service: str, family: Family) -> Signal | None:
+        """The strongest shift of a family at a service."""
+        found = [s for s in self.services.get(service, {}).values() if s.family is family and s.shift]
+        return max(found, key=_moved, default=None)
+
+    def level(self, service: str, metric: str) -> float:
+        signal = self.services.get(service, {}).get(metric)
+        return signal.level if signal else math.nan
+
+
+@dataclass
+class Blame:
+    """Shares of the symptom: `own` stays at a service, `edge` is lost between two, `passed` went through."""
+
+    own: dict[str, float] = field(default_factory=dict)
+    edge: dict[tuple[str, str], float] = field(default_factory=dict)
+    passed: dict[str, float] = field(default_factory=dict)
+
+    def add(self, other: Blame, share: float) -> None:
+        for mine, theirs in ((self.own, other.own), (self.passed, other.passed)):
+            for name, value in theirs.items():
+                mine[name] = mine.get(name, 0.0) + share * value
+        for pair, value in other.edge.items():
+            self.edge[pair] = self.edge.get(pair, 0.0) + share * value
+
+
+def board_of(signals: Iterable[Signal]) -> Board:
+    services: dict[str, dict[str, Signal]] = {}
+    edges: dict[tuple[str, str], dict[str, Signal]] = {}
+    entities: dict[str, list[Signal]] = {}
+    for signal in signals:
+        one = signal.measured
+        if one.caller and one.callee:
+            _keep(edges.setdefault((one.caller, one.callee), {}), signal)
+        elif one.series.service:
+            _keep(services.setdefault(one.series.service, {}), signal)
+        if signal.finding:
+            entities.setdefault(signal.component, []).append(signal)
+    return Board(services=services, edges=edges, entities=entities)
+
+
+def _keep(kept: dict[str, Signal], signal: Signal) -> None:
+    known = kept.get(signal.metric)
+    if known is None or _moved(signal) > _moved(known):
+        kept[signal.metric] = signal
+
+
+def _moved(signal: Signal) -> float:
+    return weight_of(signal.shift) if signal.shift else -1.0
+
+
+def symptom_weight(board: Board, service: str) -> float:
+    """How strongly a service shows what users feel: errors or latency."""
+    found = [board.moved(service, family) for family in (Family.ERRORS, Family.LATENCY)]
+    return max((_moved(signal) for signal in found if signal), default=0.0)
+
+
+def symptomatic(board: Board, least: float = 0.4) -> list[str]:
+    """Services that show errors or latency, strongest first."""
+    weights = {service: symptom_weight(board, service) for service in board.services}
+    return sorted((s for s, w in weights.items() if w >= least), key=lambda s: (-weights[s], s))
+
+
+def blame(board: Board, graph: Graph, starts: Iterable[str]) -> Blame:
+    """Blame for the symptom at `starts`, shared evenly over them and by strength over latency and errors."""
+    total = Blame()
+    runs = [(service, axis, share) for service in starts for axis, share in _axes(board, service)]
+    whole = sum(share for _, _, share in runs)
+    for service, axis, share in runs:
+        total.add(_flow(board, graph, service, axis), share / whole)
+    return total
+
+
+def _axes(board: Board, service: str) -> Iterator[tuple[Family, float]]:
+    for axis in (Family.LATENCY, Family.ERRORS):
+        signal = board.moved(service, axis)
+        if signal:
+            yield axis, max(_moved(signal), 0.01)
+
+
+def _flow(board: Board, graph: Graph, start: str, axis: Family) -> Blame:
+    out = Blame()
+    todo: list[tuple[str, Family, float, tuple[str, ...]]] = [(start, axis, 1.0, ())]
+    while todo:
+        service, on, mass, path = todo.pop()
+        out.passed[service] = max(out.passed.get(service, 0.0), mass)
+        shares = {} if len(path) >= _DEEPEST else _explained(board, graph, service, on, (*path, service))
+        rest = mass * max(0.0, 1 - sum(share for share, _, _ in shares.values()))
+        out.own[service] = out.own.get(service, 0.0) + rest
+        for callee, (share, lost, next_axis) in shares.items():
+            part = mass * share
+            if lost > 0:
+                out.edge[service, callee] = out.edge.get((service, callee), 0.0) + part * lost
+            handed = part * (1 - lost)
+            if handed >= _LEAST_MASS:
+                todo.append((callee, next_axis, handed, (*path, service)))
+            else:
+                out.own[service] += handed
+    return out
+
+
+def _explained(
+    board: Board, graph: Graph, service: str, axis: Family, path: tuple[str, ...]
+) -> dict[str, tuple[float, float, Family]]:
+    """Callee → (share of the caller's shift it explains, part of that lost on the way, axis to go on with)."""
+    mine = _best(board, service, axis)
+    if mine is None or mine.shift is None:
+        return {}
+    found: dict[str, tuple[float, float, Family]] = {}
+    for callee in graph.callees.get(service, ()):
+        if callee in path:
+            continue
+        share, lost, on = _share(board, service, callee, mine, axis)
+        if share > 0.03:
+            found[callee] = (share, lost, on)
+    total = sum(share for share, _, _ in found.values())
+    if total > 1:
+        found = {k: (share / total, lost, on) for k, (share, lost, on) in found.items()}
+    return found
+
+
+def _best(board: Board, service: str, axis: Family) -> Signal | None:
+    order = _LATENCY_ORDER if axis is Family.LATENCY else _ERROR_ORDER
+    known = board.services.get(service, {})
+    moved = [known[m] for m in order if m in known and known[m].shift]
+    return max(moved, key=_moved, default=None)
+
+
+def _share(board: Board, service: str, callee: str, mine: Signal, axis: Family) -> tuple[float, float, Family]:
+    assert mine.shift is not None
+    per_request = _per_request(board, service, callee)
+    weight = per_request if mine.metric == "latency_mean" else min(1.0, per_request)
+    edge = board.edges.get((service, callee), {}).get(_EDGE_OF.get(mine.metric, ""))
+    theirs = board.services.get(callee, {}).get(mine.metric)
+    on_edge = _rise(edge, mine)
+    at_callee = _rise(theirs, mine)
+    if edge is not None and edge.shift is not None:
+        lost = max(0.0, 1 - at_callee / on_edge) if theirs is not None and on_edge > 0 else 0.0
+        return _stretched(on_edge * weight / mine.shift.delta), lost if lost > 0.5 else 0.0, axis
+    if at_callee > 0:
+        return _stretched(at_callee * weight / mine.shift.delta), 0.0, axis
+    return _across(board, callee, mine, axis)
+
+
+def _stretched(share: float) -> float:
+    """Callers retry, time out and average, so four fifths explained counts as all."""
+    return min(1.0, 1.25 * share)
+
+
+def _rise(signal: Signal | None, mine: Signal) -> float:
+    """How much a signal rose, halved when it clearly began after what it should explain."""
+    if signal is None or signal.shift is None or not signal.shift.rose or mine.shift is None:
+        return 0.0
+    late = signal.shift.onset_s - mine.shift.onset_s > max(_LATE_S, 3 * signal.measured.series.step_s)
+    return signal.shift.delta * (0.5 if late else 1.0)
+
+
+def _across(board: Board, callee: str, mine: Signal, axis: Family) -> tuple[float, float, Family]:
+    """A callee that got several times slower explains failing callers; one that fails explains slow ones, less."""
+    other = Family.LATENCY if axis is Family.ERRORS else Family.ERRORS
+    signal = _best(board, callee, other)
+    if signal is None or signal.shift is None or _rise(signal, mine) <= 0:
+        return 0.0, 0.0, axis
+    if other is Family.LATENCY:
+        ratio = signal.shift.ratio or 10.0
+        return (0.7 if ratio >= 3 else 0.3) * _moved(signal), 0.0, other
+    return min(0.5, 2 * signal.shift.delta) * _moved(signal), 0.0, other
+
+
+def _per_request(board: Board, service: str, callee: str) -> float:
+    """Calls to the callee per request of the caller; 1 when not known."""
+    calls = board.edges.get((service, callee), {}).get("call_rate")
+    rate = board.level(service, "request_rate")
+    if calls is None or not rate or math.isnan(rate) or math.isnan(calls.level):
+        return 1.0
+    return min(10.0, calls.level / rate)
