@@ -1,4 +1,3 @@
-# ruff: noqa: SIM905 - lists of names read better as words
 """Elasticsearch and OpenSearch: a request as JSON text {method, path, body}, by allow-lists of path and body."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# ruff: noqa: SIM905 - lists of names read better as words
 """Aggregations by allow-list: no script, bounded buckets."""
 
 from __future__ import annotations

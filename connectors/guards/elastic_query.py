@@ -1,4 +1,3 @@
-# ruff: noqa: SIM905 - lists of names read better as words
 """The query DSL: clauses by allow-list, never a script, patterns without bombs."""
 
 from __future__ import annotations
@@ -85,9 +84,7 @@ def _compound(kind: str, value: Mapping[str, object]) -> list[object]:
                     if isinstance(function, dict)
                 ]
             )
-        elif key == "inner_hits":
-            check_options(option)
-        elif not isinstance(option, str | int | float | bool):
+        elif key == "inner_hits" or not isinstance(option, str | int | float | bool):
             check_options(option)
         if "script" in key:
             raise RefusalError("Scripts do not run here. Use plain clauses.")

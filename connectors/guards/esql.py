@@ -1,7 +1,8 @@
-# ruff: noqa: SIM905 - lists of names read better as words
 """ES|QL: commands and functions by allow-list; a LIMIT is always there."""
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 from connectors.guards.elastic import check_index
 from connectors.guards.elastic_query import check_pattern, check_regexp
@@ -99,7 +100,7 @@ def _check_step(step: list[Piece], limits: GuardLimits) -> None:
 
 def _check_calls(step: list[Piece]) -> None:
     command = step[0].value
-    for before, piece in zip(step, step[1:], strict=False):
+    for before, piece in pairwise(step):
         if piece.text != "(" or piece.kind != "op":
             continue
         if before.kind == "name" or (
@@ -118,7 +119,7 @@ def _check_repeat(step: list[Piece]) -> None:
 
 
 def _check_patterns(pieces: list[Piece]) -> None:
-    for before, piece in zip(pieces, pieces[1:], strict=False):
+    for before, piece in pairwise(pieces):
         if piece.kind == "string" and before.kind == "word" and before.value == "like":
             check_pattern(piece.value)
         if piece.kind == "string" and before.kind == "word" and before.value == "rlike":

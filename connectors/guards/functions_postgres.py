@@ -1,4 +1,3 @@
-# ruff: noqa: SIM905 - lists of names read better as words
 """Functions a PostgreSQL query may call: built-in and common extension functions without side effects.
 
 Drawn from pg_proc (immutable and stable functions, aggregates, window functions) plus volatile functions that

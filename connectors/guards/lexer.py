@@ -288,7 +288,7 @@ def _plain(value: str) -> str:
 def check_characters(text: str) -> None:
     """Refuse control characters, odd spaces and invisible or direction-changing characters."""
     if text.isascii():
-        bad = next((char for char in text if ord(char) < 32 and char not in "\t\r\n\f" or ord(char) == 127), None)
+        bad = next((char for char in text if (ord(char) < 32 and char not in "\t\r\n\f") or ord(char) == 127), None)
     else:
         bad = next((char for char in text if _is_odd(char)), None)
     if bad is not None:

@@ -116,7 +116,7 @@ def _check_subquery(node: Any, subqueries: int, limits: GuardLimits) -> None:
 def _check_join(library: Any, node: Any) -> None:
     modifier = node.modifier
     cards = library.VectorMatchCardinality
-    if modifier is None or (modifier.card != cards.ManyToOne and modifier.card != cards.OneToMany):
+    if modifier is None or modifier.card not in (cards.ManyToOne, cards.OneToMany):
         return
     matching = modifier.matching
     if matching is not None and (matching.labels or matching.type != library.LabelModifierType.Include):

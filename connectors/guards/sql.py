@@ -116,8 +116,21 @@ def walk(tree: exp.Expr, *, dialect: str) -> None:
             continue
         if name not in sql_nodes.NODES:
             raise RefusalError(f"{_named(name)} is not allowed in a reading statement. Remove it.")
+        _check_parts(node)
         if name in {"Parameter", "SessionParameter"}:
             _check_variable(node, dialect=dialect)
+
+
+def _check_parts(node: exp.Expr) -> None:
+    if isinstance(node, exp.Query):
+        allowed = sql_nodes.QUERY_PARTS
+    elif isinstance(node, exp.Table):
+        allowed = sql_nodes.TABLE_PARTS
+    else:
+        return
+    for key in _filled(node):
+        if key not in allowed:
+            raise RefusalError(f"'{key.strip('_').upper()}' is not allowed in a reading statement. Remove it.")
 
 
 def _named(name: str) -> str:

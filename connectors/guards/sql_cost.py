@@ -1,4 +1,3 @@
-# ruff: noqa: SIM905 - lists of names read better as words
 """Refuses what would cost without bound: cross joins, endless recursion, huge generators, whole-table scans.
 
 The row, byte and time caps of the connector are the wall; this is the sentence a person gets before it.

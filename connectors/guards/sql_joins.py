@@ -60,7 +60,7 @@ def _apply_conditions(select: exp.Select, joins: list[exp.Join], groups: list[in
     """Tie relations that a condition compares; return those a constant pins down (-1: one unnamed)."""
     pinned: list[int] = []
     where = select.args.get("where")
-    conditions = [(None, where.this if where is not None else None)]
+    conditions: list[tuple[int | None, exp.Expr | None]] = [(None, where.this if where is not None else None)]
     conditions += [(index, join.args.get("on")) for index, join in enumerate(joins, start=1)]
     for index, condition in conditions:
         if condition is None:

@@ -1,4 +1,3 @@
-# ruff: noqa: SIM905 - lists of names read better as words
 """What the walk over a parsed SQL tree accepts: node classes, and words that may stand before a bracket."""
 
 NODES = frozenset(
@@ -44,5 +43,20 @@ TYPE_WORDS = frozenset(
     variant dynamic json jsonb uuid bool boolean number bignumeric bigdecimal float32 float64 uint8 uint16 uint32
     uint64 uint128 uint256 int16 int32 int64 int128 int256 hugeint ubigint uinteger usmallint utinyint row
     list union aggregatefunction simpleaggregatefunction vector zone regclass
+    """.split()
+)
+
+QUERY_PARTS = frozenset(
+    """
+    with_ kind expressions distinct from_ joins laterals where group having qualify windows order limit offset prewhere
+    this expression alias by_name side on pivots sample side limit_by recursive exclude
+    """.split()
+)
+"""What a SELECT, a set operation or a subquery may be made of; SETTINGS, FORMAT, FOR and options are not."""
+
+TABLE_PARTS = frozenset(
+    """
+    this db catalog alias joins laterals pivots hints only ordinality rows_from sample final when version partition
+    system_time indexed
     """.split()
 )

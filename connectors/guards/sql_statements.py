@@ -1,4 +1,3 @@
-# ruff: noqa: SIM905 - lists of names read better as words
 """Statements that are not queries: SHOW, DESCRIBE, PRAGMA and what may stand before a query (EXPLAIN).
 
 Each is matched token by token against the forms listed here and written back from the tokens; there is

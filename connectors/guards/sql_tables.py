@@ -1,4 +1,3 @@
-# ruff: noqa: SIM905 - lists of names read better as words
 """Which relations a query may read: user tables yes, catalogs by list, credentials never."""
 
 from __future__ import annotations
@@ -73,6 +72,18 @@ def check_tables(tree: exp.Expr, *, dialect: str) -> None:
         elif not isinstance(table.this, exp.Func) and not table.args.get("rows_from"):
             raise RefusalError("A table is named in a way that is not read here. Use schema.table.")
         _check_hints(table, dialect=dialect)
+    if dialect == "clickhouse":
+        _check_cluster(tree)
+
+
+def _check_cluster(tree: exp.Expr) -> None:
+    for call in tree.find_all(exp.Anonymous):
+        if call.name.lower() not in {"cluster", "clusterallreplicas"}:
+            continue
+        words = {str(word.this).lower() for word in call.find_all(exp.Identifier, exp.Literal, exp.Var)}
+        parts = {part for word in words for part in word.split(".")}
+        if parts & (_CLICKHOUSE_REFUSED | _CLICKHOUSE_ENDLESS):
+            raise RefusalError("The cluster function names a relation with accounts or secrets. Leave it out.")
 
 
 def _check_hints(table: exp.Table, *, dialect: str) -> None:
