@@ -1,0 +1,64 @@
+"""PostgreSQL: many processes. A pool for transactions, one connection apart for liveness and wake-ups."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from sqlalchemy import URL
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from bot.store.backend import Work, is_trouble, new_holder, told
+from bot.store.presence import Presence
+from bot.store.signals import Signals
+
+T = TypeVar("T")
+
+_POOL = 8
+_SESSION = {
+    "application_name": "inquest",
+    "jit": "off",
+    "timezone": "UTC",
+    "statement_timeout": "20000",
+    "lock_timeout": "5000",
+    "idle_in_transaction_session_timeout": "2000",  # a frozen process must not keep its row locks
+}
+
+
+class PostgresBackend:
+    def __init__(self, url: URL, *, signals: Signals) -> None:
+        self.holder = new_holder()
+        self._engine = create_async_engine(
+            url, pool_size=_POOL, max_overflow=0, pool_timeout=10, pool_use_lifo=True,
+            connect_args={"server_settings": _SESSION, "timeout": 5},
+        )  # fmt: skip
+        self._questions = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._presence = Presence(url, holder=self.holder, signals=signals)
+
+    async def start(self) -> None:
+        await self._presence.start()
+
+    async def read(self, work: Work[T]) -> T:
+        try:
+            async with self._questions.connect() as connection:
+                return await connection.run_sync(work)
+        except (TimeoutError, SQLAlchemyError, OSError) as error:
+            raise _shown(error) from error
+
+    async def write(self, work: Work[T]) -> T:
+        try:
+            async with self._engine.begin() as connection:
+                return await connection.run_sync(work)
+        except (TimeoutError, SQLAlchemyError, OSError) as error:
+            raise _shown(error) from error
+
+    def hint(self, stream: str) -> None:
+        self._presence.hint(stream)
+
+    async def close(self) -> None:
+        await self._presence.close()
+        await self._engine.dispose()
+
+
+def _shown(error: Any) -> Exception:
+    return told(error) if is_trouble(error) else error

@@ -1,0 +1,303 @@
+"""The store: an append-only log with current rows, on SQLite or PostgreSQL. One class, the same on both."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+
+from sqlalchemy import Connection
+
+from bot.domain.events import Event, NewEvent
+from bot.domain.evidence import Evidence
+from bot.domain.ids import investigation_stream
+from bot.domain.investigation import Investigation
+from bot.domain.states import InvestigationState
+from bot.errors import BotError, InvalidRequest, SequenceConflict, UnknownId
+from bot.store import access, claims, outbox, reading, rows, verify
+from bot.store.backend import Backend, StoreUnreachable
+from bot.store.model import Appended, BrokenLink, Claim, DuplicateDelivery, Fence, Outgoing, Posted, RoleBinding
+from bot.store.opening import open_backend
+from bot.store.signals import Signals, wait_for
+from bot.store.writing import (
+    EMPTY,
+    Head,
+    Writing,
+    delivered_to,
+    fence_lost,
+    holds,
+    is_written,
+    prepare,
+    write,
+)
+from connectors.model import Clock, SystemClock
+
+_KEPT_HEADS = 512
+_TRIES = 4
+_FOLLOW_POLL_S = 1.0
+_CHUNK = 1_000
+_OUTBOX = "outbox"
+
+
+class Store:
+    """Everything durable. Errors are BotErrors with a sentence that is safe to show."""
+
+    def __init__(self, backend: Backend, *, workspace: str, clock: Clock, signals: Signals) -> None:
+        self._backend, self._workspace, self._clock, self._signals = backend, workspace, clock, signals
+        self._heads: OrderedDict[str, Head] = OrderedDict()
+        self._writes: set[asyncio.Task[Head]] = set()
+
+    @classmethod
+    async def open(
+        cls, url: str, *, workspace: str = "default", clock: Clock | None = None, create: bool = False
+    ) -> Store:
+        """Open the database at the schema this version needs.
+
+        `create`: lay the tables when the database is empty. SchemaOutdated names what to run; StoreBusy when the
+        SQLite file belongs to another process, or the database does not answer.
+        """
+        signals = Signals()
+        backend = await open_backend(url, signals=signals, create=create)
+        return cls(backend, workspace=workspace, clock=clock or SystemClock(), signals=signals)
+
+    async def close(self) -> None:
+        """Finish what was promised, free the claims' liveness, close the database."""
+        if self._writes:
+            await asyncio.wait(self._writes)
+        await self._backend.close()
+
+    # events
+
+    async def append(
+        self,
+        stream: str,
+        *,
+        expected_seq: int,
+        events: Sequence[NewEvent],
+        evidence: Sequence[Evidence] = (),
+        fence: Fence | None = None,
+        delivery_id: str | None = None,
+    ) -> Appended:
+        """Append behind `expected_seq` (0: the stream is new), all of it or nothing, in one transaction.
+
+        SequenceConflict: somebody appended first. FenceLost: another worker has the claim. DuplicateDelivery: this
+        delivery already had its effect. StoreBusy: the database cannot take it now; nothing is half written.
+        """
+        if not events:
+            raise InvalidRequest("There is nothing to append.")
+        head = await self._head_at(stream, expected_seq, fence=fence, delivery_id=delivery_id)
+        kept = [rows.evidence_row(self._workspace, stream, one) for one in evidence]
+        writing = prepare(
+            self._workspace, stream, head, new=events, evidence_rows=kept, fence=fence, delivery_id=delivery_id
+        )
+        after = await self._shielded(writing)
+        return Appended.model_construct(events=writing.events, investigation=after.investigation)
+
+    async def _head_at(self, stream: str, seq: int, *, fence: Fence | None, delivery_id: str | None) -> Head:
+        head = self._heads.get(stream)
+        if seq == 0:
+            head = EMPTY
+        elif head is None or head.seq < seq:
+            head = await self._backend.read(lambda c: reading.head(c, self._workspace, stream))
+        if head.seq == seq:
+            return head
+        seen = await self.delivery_seen(delivery_id) if delivery_id else None
+        if delivery_id and seen:
+            raise DuplicateDelivery(delivery_id, stream=seen)
+        if fence and not await self._still_holds(fence):
+            raise fence_lost(fence)
+        raise SequenceConflict(f"Somebody else wrote to {stream} first.")
+
+    async def _still_holds(self, fence: Fence) -> bool:
+        return await self._backend.read(lambda c: holds(c, fence))
+
+    async def _shielded(self, writing: Writing) -> Head:
+        """A caller that is cancelled does not tear a transaction apart: it ends, and is remembered."""
+        task = asyncio.create_task(self._write(writing))
+        self._writes.add(task)
+        task.add_done_callback(self._written)
+        return await asyncio.shield(task)
+
+    def _written(self, task: asyncio.Task[Head]) -> None:
+        self._writes.discard(task)
+        if not task.cancelled():
+            task.exception()
+
+    async def _write(self, writing: Writing) -> Head:
+        try:
+            await self._write_surely(writing)
+        except BotError:
+            self._heads.pop(writing.stream, None)
+            raise
+        self._remember(writing)
+        return writing.after
+
+    async def _write_surely(self, writing: Writing) -> None:
+        """Across a broken link: the hash says whether an earlier try was committed, so it is never written twice."""
+        for attempt in range(1, _TRIES + 1):
+            try:
+                await self._backend.write(partial(_write_once, writing=writing, again=attempt > 1))
+                return
+            except StoreUnreachable:
+                if attempt == _TRIES:
+                    raise
+                await asyncio.sleep(0.05 * 4 ** (attempt - 1))
+
+    def _remember(self, writing: Writing) -> None:
+        self._heads[writing.stream] = writing.after
+        self._heads.move_to_end(writing.stream)
+        while len(self._heads) > _KEPT_HEADS:
+            self._heads.popitem(last=False)
+        state = writing.after.investigation
+        self._signals.changed(writing.stream, work=state is not None and rows.is_ready(state))
+        self._backend.hint(writing.stream)
+
+    async def read(self, stream: str, *, after: int = 0, limit: int = 10_000) -> list[Event]:
+        """The events behind `after`, in order; empty for an unknown stream."""
+        return await self._backend.read(lambda c: reading.events(c, self._workspace, stream, after=after, limit=limit))
+
+    async def follow(self, stream: str, *, after: int) -> AsyncIterator[Event]:
+        """Every event behind `after`, and then each as it comes, until the caller stops."""
+        with self._signals.following(stream) as changed:
+            while True:
+                changed.clear()
+                found = await self.read(stream, after=after, limit=_CHUNK)
+                for event in found:
+                    yield event
+                    after = event.seq
+                if not found:
+                    await wait_for(changed, _FOLLOW_POLL_S)
+
+    async def delivery_seen(self, delivery_id: str) -> str | None:
+        """The stream that this delivery led to; None when it has had no effect yet."""
+        return await self._backend.read(lambda c: delivered_to(c, self._workspace, delivery_id))
+
+    async def first_broken_link(self, stream: str) -> BrokenLink | None:
+        """None when every event of the stream, and its end, are as they were written."""
+        return await self._backend.read(lambda c: verify.first_broken_link(c, self._workspace, stream))
+
+    async def broken_links(self) -> list[BrokenLink]:
+        """The first broken link of every stream that has one."""
+        streams = await self._backend.read(lambda c: verify.streams(c, self._workspace))
+        found = [await self.first_broken_link(stream) for stream in streams]
+        return [link for link in found if link is not None]
+
+    # current rows
+
+    async def investigation(self, investigation_id: str) -> Investigation:
+        """The investigation as it is now. UnknownId."""
+        seq = await self._backend.read(lambda c: reading.investigation_seq(c, self._workspace, investigation_id))
+        known = self._heads.get(investigation_stream(investigation_id))
+        if known is not None and known.investigation is not None and known.seq == seq:
+            return known.investigation
+        found = await self._backend.read(lambda c: reading.investigation(c, self._workspace, investigation_id))
+        if found is None:
+            raise UnknownId(f"There is no investigation {investigation_id[:60]!r}.")
+        return found
+
+    async def investigations(
+        self,
+        *,
+        states: Collection[InvestigationState] = (),
+        requester: str | None = None,
+        squad: str | None = None,
+        before: str | None = None,
+        limit: int = 50,
+    ) -> list[Investigation]:
+        """Newest first; `before` is the id of the last one already seen."""
+        wanted = reading.Filter(states=states, requester=requester, squad=squad, before=before, limit=limit)
+        return await self._backend.read(lambda c: reading.investigations(c, self._workspace, wanted))
+
+    async def find_by_origin(self, *, channel: str, thread_ts: str) -> Investigation | None:
+        """The newest investigation of a thread: asked there, or its card is the thread's first message."""
+        return await self._backend.read(lambda c: reading.by_origin(c, self._workspace, channel, thread_ts))
+
+    async def evidence(self, ids: Sequence[str]) -> list[Evidence]:
+        """In the order of the ids; unknown ones are left out."""
+        return await self._backend.read(lambda c: reading.evidence(c, self._workspace, ids)) if ids else []
+
+    # claims
+
+    async def claim_next(self, *, worker: str, lease_s: float = 15.0) -> Claim | None:
+        """Take the next investigation that needs a worker, people's before schedules'; None when there is none."""
+        self._signals.work.clear()
+        claimer = claims.Claimer(
+            workspace=self._workspace, worker=worker, holder=self._backend.holder, lease_s=lease_s,
+            now=self._clock.now(), cached=self._heads.get,
+        )  # fmt: skip
+        taken = await self._backend.write(lambda c: claims.claim(c, claimer))
+        if taken is None:
+            return None
+        self._remember(taken[1])
+        return taken[0]
+
+    async def renew(self, fence: Fence, *, lease_s: float = 15.0) -> None:
+        """Keep a claim for another `lease_s`. FenceLost."""
+        await self._backend.write(lambda c: claims.renew(c, fence, until=self._until(lease_s)))
+
+    async def renew_all(self, *, worker: str, lease_s: float = 15.0) -> dict[str, int]:
+        """Keep every claim of this worker with one statement; gives investigation id → token of those still held."""
+        until = self._until(lease_s)
+        return await self._backend.write(lambda c: claims.renew_all(c, worker, self._backend.holder, until=until(c)))
+
+    async def release(self, fence: Fence) -> None:
+        """Give a claim back. Nothing happens when it was lost already."""
+        if await self._backend.write(lambda c: claims.release(c, fence)):
+            self._signals.work.set()
+
+    async def wait_for_work(self, timeout_s: float) -> None:
+        """Return when there may be something to claim, at the latest after `timeout_s`."""
+        await wait_for(self._signals.work, timeout_s)
+
+    def _until(self, lease_s: float) -> Callable[[Connection], datetime]:
+        return lambda c: claims.database_now(c, self._clock.now()) + timedelta(seconds=lease_s)
+
+    # outbox
+
+    async def outgoing(self, *, limit: int = 100) -> list[Outgoing]:
+        """The streams that have got further than what was shown of them, longest waiting first."""
+        self._signals.outgoing.clear()
+        return await self._backend.read(lambda c: outbox.waiting(c, self._workspace, limit=limit))
+
+    async def mark_published(self, stream: str, seq: int) -> None:
+        """The stream was shown up to `seq`."""
+        await self._backend.write(lambda c: outbox.mark_published(c, self._workspace, stream, seq))
+
+    async def wait_for_outgoing(self, timeout_s: float) -> None:
+        """Return when something may have to be shown, at the latest after `timeout_s`."""
+        await wait_for(self._signals.outgoing, timeout_s)
+
+    async def hold_outbox(self, *, worker: str, lease_s: float = 5.0) -> bool:
+        """True when this worker publishes for the next `lease_s`; ask again before they are over."""
+        return await self.hold(_OUTBOX, worker=worker, lease_s=lease_s)
+
+    async def hold(self, name: str, *, worker: str, lease_s: float = 5.0) -> bool:
+        """The same for any duty that one process has at a time, such as the schedule."""
+        duty = outbox.Duty(self._workspace, name, worker, self._backend.holder, lease_s)
+        return await self._backend.write(lambda c: outbox.hold(c, duty, self._clock.now()))
+
+    async def drop(self, name: str, *, worker: str) -> None:
+        """Let another have the duty at once."""
+        duty = outbox.Duty(self._workspace, name, worker, self._backend.holder, 0.0)
+        await self._backend.write(lambda c: outbox.drop(c, duty))
+
+    async def posted(self, stream: str) -> list[Posted]:
+        """What of the stream was posted where."""
+        return await self._backend.read(lambda c: outbox.posted(c, self._workspace, [stream]))
+
+    async def keep_posted(self, posted: Posted) -> None:
+        """Remember a message, or what it shows now."""
+        await self._backend.write(lambda c: outbox.keep_posted(c, self._workspace, posted, self._clock.now()))
+
+    # roles
+
+    async def role_bindings(self, principal_id: str | None = None) -> list[RoleBinding]:
+        """The roles of one principal, or of all. They change by RoleGranted and RoleRevoked in the stream `access`."""
+        return await self._backend.read(lambda c: access.bindings(c, self._workspace, principal_id))
+
+
+def _write_once(connection: Connection, *, writing: Writing, again: bool) -> None:
+    if not (again and is_written(connection, writing)):
+        write(connection, writing)
