@@ -23,10 +23,10 @@ from connectors.kubernetes.objects import (
 )
 from connectors.kubernetes.podspec import containers_of
 from connectors.kubernetes.reader import Reader
-from connectors.kubernetes.reading import mapping, name_of, namespace_of, number, objects, text
+from connectors.kubernetes.reading import mapping, name_of, namespace_of, number, objects, stamp, text
 from connectors.kubernetes.storage import storage_items
 from connectors.kubernetes.tools_base import Tools, items_of, of_services
-from connectors.model import EvidenceKind, Item, JsonObject
+from connectors.model import EvidenceKind, Item, JsonObject, TimeWindow
 
 _MOST_PODS = 6
 _MOST_CONTAINERS = 4
@@ -116,9 +116,10 @@ class StateTools(Tools):
             *(_lines(reader, pod, name, arguments, since_s=since_s, most=most) for pod, name in wishes)
         )
         lines = [line for found in bodies for line in found]
-        covered = all(len(found) < arguments.tail for found in bodies)
+        cut_short = any(len(found) >= arguments.tail for found in bodies)
+        covered = not cut_short and all(_ran_before(pod, name, ask.window) for pod, name in wishes)
         payload = fold_lines(lines, window=ask.window, covered=covered, level=arguments.level)
-        cut = [] if covered else [f"only the last {arguments.tail:,} lines of each container were read"]
+        cut = [f"only the last {arguments.tail:,} lines of each container were read"] if cut_short else []
         return self.answer(payload, reader, namespace=arguments.namespace, window=ask.window, notes=cut)
 
 
@@ -168,6 +169,15 @@ def _containers_to_read(pod: JsonObject, arguments: LogScope) -> list[str]:
         return [arguments.container]
     names = [text(c, "name") or "" for c, init in containers_of(mapping(pod, "spec")) if not init]
     return [name for name in names if name not in _SIDECARS][:_MOST_CONTAINERS] or names[:1]
+
+
+def _ran_before(pod: JsonObject, container: str, window: TimeWindow | None) -> bool:
+    """Whether this run of a container is old enough for its log to tell of the whole span before the window."""
+    for status in objects(pod, "status", "containerStatuses"):
+        if text(status, "name") == container and window is not None:
+            started = stamp(text(status, "state", "running", "startedAt"))
+            return started is not None and started <= window.before().start
+    return False
 
 
 async def _lines(

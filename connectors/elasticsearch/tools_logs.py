@@ -1,0 +1,140 @@
+"""Tools over many lines: error rates, groups of lines now against before, deployments."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+from pydantic import JsonValue
+
+from connectors.base import Answer, Ask, tool
+from connectors.elasticsearch.answers import Line, deployment_changes, lines_of, mapping, rate_series, service_counts
+from connectors.elasticsearch.arguments import DeploymentArguments, GroupArguments, RateArguments
+from connectors.elasticsearch.fields import Fields
+from connectors.elasticsearch.folding import Sample, fold
+from connectors.elasticsearch.links import discover
+from connectors.elasticsearch.queries import (
+    MOST_SERVICES,
+    at_level,
+    by_service_counts,
+    every,
+    in_span,
+    lines_body,
+    of_services,
+    rates_body,
+    step_for,
+    time_text,
+)
+from connectors.elasticsearch.session import Session
+from connectors.elasticsearch.tools_base import Tools
+from connectors.model import Changes, EvidenceKind, JsonObject, Logs, SeriesSet, TimeWindow
+
+_POINTS = 240
+_SLICES = 3
+_RARE_SERVICES = 8
+_RARE_LINES = 100
+_MOST_DEPLOYMENTS = 500
+
+
+class LogTools(Tools):
+    """Many lines at once."""
+
+    @tool("Error lines and all lines per service over time, with a baseline before.", returns=[EvidenceKind.SERIES])
+    async def get_error_rates(self, arguments: RateArguments, ask: Ask) -> Answer:
+        session = await self.session(ask)
+        window = ask.span
+        before = max(timedelta(minutes=arguments.baseline_minutes), window.duration)
+        span = TimeWindow(start=window.start - before, end=window.end)
+        fields = await self.log_fields(session)
+        if fields is None:
+            return session.answer(SeriesSet(series=()), window=span)
+        step_s = step_for(span, points=_POINTS)
+        body = rates_body(fields, span, arguments.services, step_s=step_s)
+        answer = await session.search(self.logs_index, body)
+        others = mapping(answer, "aggregations", "services").get("sum_other_doc_count")
+        if isinstance(others, int) and others > 0:
+            session.notes.append(f"only the {MOST_SERVICES} services with most errors")
+        url = discover(self.config, fields, span, services=arguments.services)
+        series = rate_series(answer, span, step_s=step_s)
+        return session.answer(SeriesSet(series=tuple(series)), url=url, window=span)
+
+    @tool("Groups of similar lines per service, counted now and in the span before.", returns=[EvidenceKind.LOGS])
+    async def get_log_groups(self, arguments: GroupArguments, ask: Ask) -> Answer:
+        session = await self.session(ask)
+        window = ask.span
+        fields = await self.log_fields(session)
+        if fields is None:
+            return session.answer(Logs(groups=(), total=0), window=window)
+        levels = [arguments.level] if arguments.level else ["error", "warn"]
+        kept: list[JsonValue] = [at_level(fields, levels), *of_services(fields, arguments.services)]
+        now, before = await asyncio.gather(
+            self._sample(session, fields, kept, window), self._sample(session, fields, kept, window.before())
+        )
+        for words, sample in (("window", now), ("baseline", before)):
+            if not sample.whole:
+                read = f"{len(sample.lines):,} of {sample.total:,}"
+                session.notes.append(f"counts of the {words} are scaled from {read} lines")
+        groups = fold(now, before)
+        url = discover(self.config, fields, window, services=arguments.services)
+        return session.answer(Logs(groups=tuple(groups), total=now.total), url=url, window=window)
+
+    async def _sample(self, session: Session, fields: Fields, kept: list[JsonValue], span: TimeWindow) -> Sample:
+        """All lines of a span or, of many, the newest, some of each third, and some of each rare service."""
+        size = self.config.sample_lines
+        body = lines_body(fields, [in_span(fields, span), *kept], size=size)
+        counting: JsonObject = {"aggs": by_service_counts(fields)} if fields.service else {}
+        first = await session.lines(self.logs_index, {**body, **counting})
+        lines, counts = lines_of(first, fields), service_counts(first)
+        if len(lines) >= sum(counts.values()):
+            return Sample(lines, counts)
+        bodies = [lines_body(fields, [in_span(fields, part), *kept], size=size // _SLICES) for part in _thirds(span)]
+        for service in _rare(lines, counts):
+            wish = [in_span(fields, span), *of_services(fields, [service]), *kept]
+            bodies.append(lines_body(fields, wish, size=_RARE_LINES))
+        more = await asyncio.gather(*(session.lines(self.logs_index, one) for one in bodies))
+        every_line = {line.id: line for answer in (first, *more) for line in lines_of(answer, fields)}
+        return Sample(list(every_line.values()), counts)
+
+    @tool("Deployments that went live in the window or before it.", returns=[EvidenceKind.CHANGES])
+    async def list_deployments(self, arguments: DeploymentArguments, ask: Ask) -> Answer:
+        session = await self.session(ask)
+        end = ask.window.end if ask.window else ask.clock.now()
+        begin = (ask.window.start if ask.window else end) - timedelta(hours=arguments.hours_before)
+        span = TimeWindow(start=min(begin, end - timedelta(seconds=1)), end=end)
+        index = self.config.indices.deployments
+        if not index:
+            return session.answer(Changes(items=()), window=span)
+        fields = await self.fields_of(index, session)
+        filters: list[JsonValue] = [in_span(fields, span), *of_services(fields, arguments.services)]
+        body: JsonObject = {
+            "size": min(_MOST_DEPLOYMENTS, ask.limits.max_rows),
+            "query": every(filters),
+            "sort": [{fields.time or "@timestamp": {"order": "desc"}}],
+            "track_total_hits": True,
+        }
+        if fields.time is None:
+            session.notes.append(f"no index with a time field matches {index}")
+            return session.answer(Changes(items=()), window=span)
+        answer = await session.search(index, body)
+        items = deployment_changes(answer, fields, environment=self.environment)
+        return session.answer(Changes(items=tuple(items)), url=self._app(span), window=span)
+
+    def _app(self, span: TimeWindow) -> str | None:
+        if self.config.kibana_url is None:
+            return None
+        time = f"from:'{time_text(span.start)}',to:'{time_text(span.end)}'"
+        return f"{self.config.kibana_url}/app/discover#/?_g=(time:({time}))"
+
+
+def _thirds(span: TimeWindow) -> list[TimeWindow]:
+    step = span.duration / _SLICES
+    return [TimeWindow(start=span.start + step * i, end=span.start + step * (i + 1)) for i in range(_SLICES)]
+
+
+def _rare(lines: list[Line], counts: dict[str | None, int]) -> list[str]:
+    """Services of which few or no lines were among the newest."""
+    read: dict[str | None, int] = {}
+    for line in lines:
+        read[line.service] = read.get(line.service, 0) + 1
+    thin = [s for s, n in counts.items() if s is not None and read.get(s, 0) < min(n, _RARE_LINES // 2)]
+    return sorted(thin, key=lambda service: read.get(service, 0))[:_RARE_SERVICES]
