@@ -194,7 +194,7 @@ async def test_refresh_is_announced_and_the_bot_comes_back(connected: AsyncApp, 
 
     async def back() -> bool:
         answer = await control.do("sockets")
-        return answer["opened"] == 2 and len(answer["connections"]) == 1
+        return bool(answer["opened"] == 2 and len(answer["connections"]) == 1)
 
     await control.until(back, within_s=15)
 

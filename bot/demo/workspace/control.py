@@ -122,6 +122,7 @@ class Control:
     def delivery(self, body: Json) -> Json:
         """`{request_url}`: signed HTTP there, or Socket Mode when null."""
         self.core.courier.request_url = body.get("request_url")
+        self.core.bot_changed()
         return {}
 
     async def sockets(self, body: Json) -> Json:

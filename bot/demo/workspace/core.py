@@ -41,6 +41,14 @@ class Core:
     refused_blocks: set[str]
     base_url: str = ""
 
+    def __post_init__(self) -> None:
+        self.sockets.changed = self.bot_changed
+
+    def bot_changed(self) -> None:
+        """Tell followers how the bot is reached now."""
+        body = {"connections": len(self.sockets.connections), "request_url": self.courier.request_url}
+        self.feed.publish("bot", body)
+
     def event(self, name: str, event: Json) -> None:
         """Deliver an event when the app subscribed to it."""
         if name in self.config.events:

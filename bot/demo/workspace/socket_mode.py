@@ -8,6 +8,7 @@ import itertools
 import json
 import secrets
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
@@ -63,7 +64,10 @@ class SocketMode:
     deny: bool = False
     say_hello: bool = True
     ack_timeout_s: float = 3.0
+    grace_s: float = 10.0
     opened: int = 0
+    changed: Callable[[], None] = lambda: None
+    closers: set[asyncio.Task[None]] = field(default_factory=set)
 
     def new_ticket(self) -> str:
         """A single-use ticket for one WebSocket URL."""
@@ -86,6 +90,7 @@ class SocketMode:
             await socket.close()
             return socket
         self.connections.append(connection)
+        self.changed()
         pinger = asyncio.create_task(self._ping(connection))
         try:
             if self.say_hello:
@@ -145,6 +150,7 @@ class SocketMode:
     def _forget(self, connection: Connection) -> None:
         if connection in self.connections:
             self.connections.remove(connection)
+            self.changed()
         for waiting in itertools.chain.from_iterable(connection.waiting.values()):
             if not waiting.answer.done():
                 waiting.answer.set_result(Answer(ok=False, reason="connection_failed"))
@@ -188,7 +194,9 @@ class SocketMode:
             await connection.socket.send_json(notice)
             if action != "warning":
                 connection.draining = True
-                await connection.socket.close()
+                task = asyncio.create_task(self._close_later(connection, immediate=action == "link_disabled"))
+                self.closers.add(task)
+                task.add_done_callback(self.closers.discard)
         elif action == "close":
             await connection.socket.close()
         elif action == "abort":
@@ -200,8 +208,16 @@ class SocketMode:
         else:
             raise SlackError("unknown_socket_action")
 
+    async def _close_later(self, connection: Connection, *, immediate: bool) -> None:
+        # Slack leaves a while between the notice and the end, so that the next socket can be open first.
+        await asyncio.sleep(0 if immediate else self.grace_s)
+        with contextlib.suppress(ConnectionError, RuntimeError):
+            await connection.socket.close()
+
     async def stop(self) -> None:
         """Close every connection."""
+        for task in list(self.closers):
+            task.cancel()
         for connection in list(self.connections):
             with contextlib.suppress(ConnectionError, RuntimeError):
                 await connection.socket.close()
