@@ -29,10 +29,9 @@ from connectors.errors import (
     Unauthorized,
     Unavailable,
 )
-from connectors.redaction import redact_text
+from connectors.redaction import clean_text
 
 Params = Mapping[str, str | Sequence[str]]
-MAX_ERROR_TEXT = 300
 _ERROR_BODY_BYTES = 16_384
 
 
@@ -268,14 +267,6 @@ def retry_after_s(value: str | None, *, now: datetime | None = None) -> float | 
         return None
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
     return max(0.0, (at - (now or datetime.now(UTC))).total_seconds())
-
-
-def clean_text(text: str, secrets: Sequence[str] = ()) -> str:
-    """One short line without the given secrets or anything that looks like one."""
-    for secret in sorted(filter(None, secrets), key=len, reverse=True):
-        text = text.replace(secret, "[secret]")
-    line = " ".join(redact_text(text[: MAX_ERROR_TEXT * 8]).split())
-    return line if len(line) <= MAX_ERROR_TEXT else line[: MAX_ERROR_TEXT - 1] + "…"
 
 
 def status_error(reply: Reply, name: str, secrets: Sequence[str] = ()) -> ConnectorError:

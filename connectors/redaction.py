@@ -12,7 +12,7 @@ import binascii
 import hashlib
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from re import Match, Pattern
 from typing import NamedTuple
 
@@ -33,6 +33,7 @@ from connectors._redaction_kinds import (
 )
 
 _PLACEHOLDER = re.compile(r"\[(?:secret|personal):[a-z0-9_]+(?::[0-9a-f]{6})?\]")
+MAX_ERROR_TEXT = 300
 _MAX_BASE64_RUNS = 2_000
 _TEXT_BYTES = bytes(range(32, 127)) + b"\t\r\n"
 
@@ -80,6 +81,14 @@ def redact_json(value: JsonValue) -> JsonValue:
             for key, item in value.items()
         }
     return value
+
+
+def clean_text(text: str, secrets: Sequence[str] = ()) -> str:
+    """One short line without the given secrets or anything that looks like one."""
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):
+        text = text.replace(secret, "[secret]")
+    line = " ".join(redact_text(text[: MAX_ERROR_TEXT * 8]).split())
+    return line if len(line) <= MAX_ERROR_TEXT else line[: MAX_ERROR_TEXT - 1] + "…"
 
 
 def is_secret_key(key: str) -> bool:

@@ -1,0 +1,5 @@
+"""PostgreSQL 12 and later."""
+
+from connectors.postgresql.connector import PostgresqlConnector
+
+CONNECTOR = PostgresqlConnector
