@@ -1,0 +1,100 @@
+"""The HTTP application: API, health, metrics, and the door for Slack's signed requests."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+
+from fastapi import FastAPI, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bot.api import problems
+from bot.api.routes import ApiParts, make_router
+from bot.telemetry import Metrics
+
+LARGEST_BODY_BYTES = 1_000_000
+# (headers, raw body) -> (status, headers, body); from the Slack face in HTTP mode.
+SlackDoor = Callable[[list[tuple[str, str]], bytes], Awaitable[tuple[int, dict[str, str], bytes]]]
+
+
+def make_app(parts: ApiParts, metrics: Metrics, *, slack: SlackDoor | None = None) -> FastAPI:
+    """The application, not yet served."""
+    app = FastAPI(title="Inquest", version="1", docs_url="/api/docs", openapi_url="/api/openapi.json", redoc_url=None)
+    problems.install(app)
+    app.include_router(make_router(parts))
+    _plain_routes(app, metrics)
+    if slack is not None:
+        _slack_route(app, slack)
+    _count_requests(app, metrics)
+    app.add_middleware(_BodyCap)
+    return app
+
+
+def _plain_routes(app: FastAPI, metrics: Metrics) -> None:
+    @app.get("/health", include_in_schema=False)
+    @app.get("/healthz", include_in_schema=False)
+    async def alive() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get("/metrics", include_in_schema=False)
+    async def get_metrics() -> Response:
+        return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def _slack_route(app: FastAPI, slack: SlackDoor) -> None:
+    @app.post("/slack/events", include_in_schema=False)
+    async def slack_events(request: Request) -> Response:
+        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw]
+        status, answer_headers, body = await slack(headers, await request.body())
+        return Response(body, status_code=status, headers=answer_headers)
+
+
+def _count_requests(app: FastAPI, metrics: Metrics) -> None:
+    @app.middleware("http")
+    async def count(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+        started = time.perf_counter()
+        response = await call_next(request)
+        route = getattr(request.scope.get("route"), "path", "other")
+        metrics.requests.labels(request.method, route, str(response.status_code)).inc()
+        metrics.request_seconds.labels(route).observe(time.perf_counter() - started)
+        return response
+
+
+class _TooLarge(Exception):
+    pass
+
+
+class _BodyCap:
+    """Refuses bodies over the cap: unread when the length is declared, else as soon as it is passed."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        declared = dict(scope["headers"]).get(b"content-length", b"0")
+        if not declared.isdigit() or int(declared) > LARGEST_BODY_BYTES:
+            await _refuse(scope, receive, send)
+            return
+        seen = 0
+
+        async def capped() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > LARGEST_BODY_BYTES:
+                raise _TooLarge
+            return message
+
+        try:
+            await self._app(scope, capped, send)
+        except _TooLarge:
+            await _refuse(scope, receive, send)
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
+    detail = f"The body may have {LARGEST_BODY_BYTES:,} bytes at the most."
+    await problems.problem(413, "The body is too large", detail)(scope, receive, send)

@@ -1,0 +1,221 @@
+"""Routes under /api/v1. Each parses, calls one service, and shapes the answer."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Query
+from fastapi.responses import JSONResponse, StreamingResponse
+
+from bot.api.auth import Authenticate
+from bot.api.names import public_event
+from bot.api.shapes import InvestigateBody, Opened, Progress, ToolProgress, progress, tool_progress
+from bot.domain.access import Principal
+from bot.domain.ids import investigation_stream
+from bot.domain.investigation import Investigation
+from bot.domain.states import InvestigationState
+from bot.errors import InvalidRequest, UnknownId
+from bot.services.catalogue import Catalogue
+from bot.services.investigations import Investigations, OpenRequest
+from bot.store import Store
+from connectors.model import Clock, HealthStatus, JsonObject, TimeWindow
+
+_MOST_EVENTS = 1_000
+
+
+@dataclass(frozen=True)
+class ApiParts:
+    """What the routes need."""
+
+    investigations: Investigations
+    store: Store
+    catalogue: Catalogue
+    clock: Clock
+    authenticate: Authenticate
+
+
+def make_router(parts: ApiParts) -> APIRouter:
+    """All of /api/v1."""
+    router = APIRouter(prefix="/api/v1")
+    who = Depends(parts.authenticate)
+    _reading(router, parts, who)
+    _commands(router, parts, who)
+    _live(router, parts, who)
+    return router
+
+
+def _commands(router: APIRouter, parts: ApiParts, who: Principal) -> None:
+    @router.post("/investigate", status_code=202, response_model=None)
+    async def investigate(
+        body: InvestigateBody,
+        by: Principal = who,
+        wait: Annotated[float, Query(ge=0, le=120)] = 0,
+        idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
+    ) -> JSONResponse:
+        """Open an investigation. With `wait`, the finished report when it is ready in time."""
+        delivery = f"api:{by.id}:{idempotency_key}" if idempotency_key else None
+        opened = await parts.investigations.open(_open_request(body), by=by, delivery_id=delivery)
+        if wait:
+            done = await _wait(parts, opened, wait)
+            if done.report is not None and done.state is InvestigationState.COMPLETED:
+                return JSONResponse(done.report.to_json(), status_code=200)
+            return JSONResponse(progress(done, now=parts.clock.now()).model_dump(mode="json"), status_code=202)
+        base = f"/api/v1/investigations/{opened.id}"
+        answer = Opened(
+            investigation_id=opened.id,
+            state=opened.state.value,
+            progress_url=f"{base}/progress",
+            stream_url=f"{base}/stream",
+        )
+        return JSONResponse(answer.model_dump(), status_code=202, headers={"Location": base})
+
+    @router.post("/investigations/{investigation_id}/{verb}")
+    async def command(investigation_id: str, verb: str, by: Principal = who) -> JsonObject:
+        """`pause`, `resume`, `cancel` or `retry`."""
+        service = parts.investigations
+        verbs = {"pause": service.pause, "resume": service.resume, "cancel": service.cancel, "retry": service.retry}
+        if verb not in verbs:
+            raise UnknownId(f"There is no command {verb!r}. Known: {', '.join(verbs)}.")
+        sentence = await verbs[verb](investigation_id, by=by)
+        return {"investigation_id": investigation_id, "message": sentence}
+
+
+def _reading(router: APIRouter, parts: ApiParts, who: Principal) -> None:
+    @router.get("/health")
+    async def health(_: Principal = who) -> JsonObject:
+        """The state of every part, asked now."""
+        checked_at = parts.clock.now().isoformat()
+        sources = await parts.catalogue.check()
+        components: dict[str, JsonObject] = {
+            name: {
+                "status": h.status.value,
+                "latency_ms": round(h.latency_ms, 1),
+                "detail": h.detail,
+                "checked_at": checked_at,
+            }
+            for name, h in sources.items()
+        }
+        components["database"] = {"status": "healthy", "checked_at": checked_at}
+        bad = any(h.status is not HealthStatus.HEALTHY for h in sources.values())
+        return {"status": "degraded" if bad else "healthy", "components": dict(components)}
+
+    @router.get("/investigations")
+    async def list_investigations(
+        _: Principal = who,
+        state: Annotated[list[InvestigationState] | None, Query()] = None,
+        before: str | None = None,
+        limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    ) -> JsonObject:
+        """The newest first; `next` continues."""
+        found = await parts.store.investigations(states=state or (), before=before, limit=limit)
+        rows = [progress(i, now=parts.clock.now()).model_dump(mode="json") for i in found]
+        return {"investigations": list(rows), "next": found[-1].id if len(found) == limit else None}
+
+    @router.get("/investigations/{investigation_id}")
+    async def whole(investigation_id: str, _: Principal = who) -> JsonObject:
+        """One investigation, whole."""
+        found = await parts.investigations.get(investigation_id)
+        return found.model_dump(mode="json", by_alias=True)
+
+    @router.get("/investigations/{investigation_id}/progress")
+    async def get_progress(
+        investigation_id: str, _: Principal = who, include_tools: bool = False, include_events: bool = False
+    ) -> Progress:
+        """Where it stands, from the current row."""
+        found = await parts.investigations.get(investigation_id)
+        view = progress(found, now=parts.clock.now(), with_tools=include_tools)
+        if include_events:
+            events = await parts.store.read(investigation_stream(investigation_id), limit=_MOST_EVENTS)
+            view.events = [public_event(event) for event in events]
+        return view
+
+    @router.get("/investigations/{investigation_id}/tools")
+    async def tools(
+        investigation_id: str, _: Principal = who, agent: str | None = None, status: str | None = None
+    ) -> list[ToolProgress]:
+        """Tool executions, as they were started."""
+        found = await parts.investigations.get(investigation_id)
+        views = [tool_progress(e) for e in found.executions if agent in (None, e.by.value)]
+        return [view for view in views if status in (None, view.status)]
+
+    @router.get("/investigations/{investigation_id}/events")
+    async def events(
+        investigation_id: str,
+        _: Principal = who,
+        after: Annotated[int, Query(ge=0)] = 0,
+        limit: Annotated[int, Query(ge=1, le=_MOST_EVENTS)] = 200,
+        type: str | None = None,  # noqa: A002 - the interface fixes this name
+    ) -> list[JsonObject]:
+        """The event log, in order."""
+        await parts.investigations.get(investigation_id)
+        found = await parts.store.read(investigation_stream(investigation_id), after=after, limit=limit)
+        return [public_event(e) for e in found if type in (None, e.kind.value, public_event(e)["event"])]
+
+    @router.get("/evidence/{evidence_id}")
+    async def evidence(evidence_id: str, _: Principal = who) -> JsonObject:
+        """One piece of evidence as kept, with its query and window."""
+        return (await parts.investigations.evidence(evidence_id)).model_dump(mode="json")
+
+    @router.get("/services")
+    async def services(_: Principal = who) -> list[JsonObject]:
+        """Services known from configuration and discovery."""
+        setting = await parts.catalogue.setting()
+        return [service.model_dump(mode="json") for service in setting.services]
+
+
+def _live(router: APIRouter, parts: ApiParts, who: Principal) -> None:
+    @router.get("/investigations/{investigation_id}/stream", response_model=None)
+    async def stream(
+        investigation_id: str, _: Principal = who, last_event_id: Annotated[int | None, Header(ge=0)] = None
+    ) -> StreamingResponse:
+        """Server-sent events from the log; `Last-Event-ID` continues where a client broke off."""
+        await parts.investigations.get(investigation_id)
+        return StreamingResponse(_sse(parts, investigation_id, last_event_id or 0), media_type="text/event-stream")
+
+
+async def _sse(parts: ApiParts, investigation_id: str, after: int) -> AsyncIterator[str]:
+    async for event in parts.store.follow(investigation_stream(investigation_id), after=after):
+        shown = public_event(event)
+        yield f"id: {event.seq}\nevent: {shown['event']}\ndata: {json.dumps(shown)}\n\n"
+        if shown["event"] in ("investigation.completed", "investigation.failed") or _is_cancelled(shown):
+            return
+
+
+def _is_cancelled(shown: JsonObject) -> bool:
+    data = shown["data"]
+    return shown["event"] == "state.transition" and isinstance(data, dict) and data.get("to") == "cancelled"
+
+
+async def _wait(parts: ApiParts, opened: Investigation, wait_s: float) -> Investigation:
+    """The investigation when it is settled, or as it stands when the time is up."""
+
+    async def settled() -> None:
+        async for _ in _sse(parts, opened.id, 0):
+            pass
+
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(settled(), wait_s)
+    return await parts.investigations.get(opened.id)
+
+
+def _open_request(body: InvestigateBody) -> OpenRequest:
+    span = body.context.time_range
+    window = None
+    if span is not None:
+        if span.end <= span.start:
+            raise InvalidRequest("time_range.end must come after time_range.start.")
+        window = TimeWindow(start=span.start, end=span.end)
+    return OpenRequest(
+        text=body.query,
+        window=window,
+        services=tuple(body.context.services),
+        environment=body.context.environment,
+        sources=tuple(body.sources),
+        dry_run=body.dry_run,
+        origin={"face": "api"},
+    )

@@ -1,0 +1,159 @@
+"""The composition root: settings → store → connectors → services → faces. Closes in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import structlog
+
+from bot.domain.access import Principal
+from bot.errors import InvalidConfiguration
+from bot.reasoning.rules import RulesReasoner
+from bot.services.budget import Budget
+from bot.services.catalogue import Catalogue, SourceInfo
+from bot.services.execute import Execute
+from bot.services.investigate import Investigator
+from bot.services.investigations import Investigations
+from bot.settings import Settings, SlackMode
+from bot.sources import Configuration, load_configuration
+from bot.store import Store
+from bot.telemetry import Metrics
+from bot.worker import Worker
+from connectors.model import Clock, SystemClock
+from connectors.redaction import set_redaction_key
+
+log = structlog.get_logger(__name__)
+
+_DISCOVERY_EVERY_S = 300.0
+
+
+class Part(StrEnum):
+    """What one process can do. `serve` does all of it."""
+
+    WEB = "web"
+    WORKER = "worker"
+    SCHEDULER = "scheduler"
+
+
+ALL_PARTS = frozenset(Part)
+
+
+@dataclass
+class App:
+    """Everything that one process holds, built and wired, not yet running."""
+
+    settings: Settings
+    configuration: Configuration
+    clock: Clock
+    store: Store
+    execute: Execute
+    catalogue: Catalogue
+    investigations: Investigations
+    worker: Worker
+    metrics: Metrics
+    _background: list[asyncio.Task[None]] = field(default_factory=list)
+    _closers: list[object] = field(default_factory=list)
+
+    @classmethod
+    async def create(cls, settings: Settings, environment: Mapping[str, str], *, clock: Clock | None = None) -> App:
+        """Read the configuration, open the store, build the connectors. BotErrors say what to mend."""
+        clock = clock or SystemClock()
+        if settings.redaction_key:
+            set_redaction_key(settings.redaction_key.get_secret_value().encode())
+        configuration = load_configuration(settings.sources_file, environment, deadline_s=settings.call_deadline_s)
+        store = await open_store(settings, clock)
+        return cls._wired(settings, configuration, store, clock)
+
+    @classmethod
+    def _wired(cls, settings: Settings, configuration: Configuration, store: Store, clock: Clock) -> App:
+        metrics = Metrics()
+        budget = Budget(queries=settings.budget_queries, bytes=settings.budget_bytes, usd=settings.budget_usd)
+        execute = Execute(
+            {spec.name: (spec.build(clock), spec.limits) for spec in configuration.sources},
+            clock=clock,
+            budget=budget,
+            observe=metrics.observe_execution,
+        )
+        catalogue = Catalogue(
+            execute=execute,
+            infos=[SourceInfo(s.name, s.type, s.environment, s.squad, s.services) for s in configuration.sources],
+            squads=configuration.squads,
+            environments=configuration.environments,
+            default_window_minutes=settings.default_window_minutes,
+        )
+        rules = RulesReasoner()
+        investigator = Investigator(
+            store=store,
+            execute=execute,
+            reasoner=rules,
+            fallback=rules,
+            setting=catalogue.setting,
+            clock=clock,
+        )
+        return cls(
+            settings=settings,
+            configuration=configuration,
+            clock=clock,
+            store=store,
+            execute=execute,
+            catalogue=catalogue,
+            investigations=Investigations(store=store, setting=catalogue.setting, clock=clock),
+            worker=Worker(store=store, investigator=investigator, slots=settings.workers),
+            metrics=metrics,
+        )
+
+    async def start(self, *parts: Part) -> None:
+        """Begin the background work of these parts (all when none is named)."""
+        wanted = frozenset(parts) or ALL_PARTS
+        self._background.append(asyncio.create_task(self._discover_forever(), name="discovery"))
+        if Part.WORKER in wanted:
+            self.worker.start()
+
+    async def stop(self) -> None:
+        """Stop what runs, hand back what is held, close what is open."""
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        await self.worker.stop()
+        await self.execute.close()
+        await self.store.close()
+
+    async def _discover_forever(self) -> None:
+        while True:
+            await self.catalogue.refresh()
+            await asyncio.sleep(_DISCOVERY_EVERY_S)
+
+    async def role_words(self, principal: Principal) -> str:
+        """What a person may do here, in words."""
+        if principal.guest:
+            return "guest: you can read this channel"
+        admins = {name.strip() for name in self.settings.admins.split(",") if name.strip()}
+        if principal.id in admins:
+            return "admin"
+        bindings = await self.store.role_bindings(principal.id)
+        words = [f"{b.role.value} of squad {b.squad}" if b.squad else b.role.value for b in bindings]
+        return ", ".join(words) or "viewer"
+
+
+async def open_store(settings: Settings, clock: Clock) -> Store:
+    """The store. An embedded SQLite file is laid out on first use; PostgreSQL wants `inquest release`."""
+    url = settings.database_url.get_secret_value()
+    embedded = url.startswith("sqlite")
+    return await Store.open(url, workspace=settings.workspace, clock=clock, create=embedded)
+
+
+def require_slack(settings: Settings) -> SlackMode:
+    """The Slack mode, with every token that it needs; InvalidConfiguration names the missing one."""
+    mode = settings.effective_slack_mode
+    if mode is not SlackMode.OFF and settings.slack_bot_token is None:
+        raise InvalidConfiguration(
+            "SLACK_BOT_TOKEN is not set. It begins with xoxb- and stands under “OAuth & Permissions”."
+        )
+    if mode is SlackMode.SOCKET and settings.slack_app_token is None:
+        raise InvalidConfiguration("SLACK_APP_TOKEN is not set. Socket Mode needs it; it begins with xapp-.")
+    if mode is SlackMode.HTTP and settings.slack_signing_secret is None:
+        raise InvalidConfiguration("SLACK_SIGNING_SECRET is not set. Without it anybody could pose as Slack.")
+    return mode
