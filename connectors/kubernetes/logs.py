@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
-from datetime import datetime
-from typing import NamedTuple
+from collections.abc import Sequence
 
+from connectors._log_groups import LogLine, group_lines
 from connectors.kubernetes.reading import stamp
-from connectors.model import LogGroup, Logs, TimeWindow
+from connectors.model import Logs, TimeWindow
 
 _STAMPED = re.compile(r"^(?P<at>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)) ?(?P<rest>.*)$", re.DOTALL)
 _KLOG = re.compile(r"^(?P<letter>[IWEF])\d{4} \d\d:\d\d:\d\d")
@@ -29,24 +28,15 @@ QUIET = frozenset({"trace", "debug", "info", "notice"})
 _HEAD = 200
 
 
-class Line(NamedTuple):
-    """One line of one container."""
-
-    service: str
-    at: datetime | None
-    level: str | None
-    message: str
-
-
-def parse(body: str, *, service: str) -> list[Line]:
+def parse(body: str, *, service: str) -> list[LogLine]:
     """The lines of a log fetched with timestamps; empty ones are left out."""
-    found: list[Line] = []
+    found: list[LogLine] = []
     for raw in body.splitlines():
         match = _STAMPED.match(raw)
         at, message = (stamp(match["at"]), match["rest"]) if match else (None, raw)
         if message.strip():
             level, words = level_and_message(message)
-            found.append(Line(service, at, level, words))
+            found.append(LogLine(service, at, level, words))
     return found
 
 
@@ -78,7 +68,7 @@ def _json_line(document: dict[str, object], whole: str) -> tuple[str | None, str
     return (_SAME.get(named, named) if named else None), text
 
 
-def fold_lines(lines: Sequence[Line], *, window: TimeWindow | None, covered: bool, level: str = "") -> Logs:
+def fold_lines(lines: Sequence[LogLine], *, window: TimeWindow | None, covered: bool, level: str = "") -> Logs:
     """Groups of lines, those of the window against those of the equal span before it.
 
     Quiet levels are left out unless `level` asks for one. `covered`: the lines reach back over the whole span before,
@@ -87,7 +77,7 @@ def fold_lines(lines: Sequence[Line], *, window: TimeWindow | None, covered: boo
     wanted = [line for line in lines if _wanted(line.level, level)]
     now = [line for line in wanted if window is None or line.at is None or window.start <= line.at < window.end]
     before = [line for line in wanted if window and line.at and window.before().start <= line.at < window.start]
-    groups = fold(now, before, known=window is not None and covered)
+    groups = group_lines(now, before, baseline_known=window is not None and covered)
     return Logs(groups=tuple(groups), total=len(now))
 
 
@@ -95,40 +85,3 @@ def _wanted(level: str | None, asked: str) -> bool:
     if asked:
         return level == _SAME.get(asked, asked)
     return level not in QUIET
-
-
-def fold(now: Iterable[Line], before: Iterable[Line], *, known: bool) -> list[LogGroup]:
-    """The groups of the lines of now, biggest first, each with its count before."""
-    templates: dict[tuple[str, str | None, str], list[Line]] = {}
-    for line in now:
-        templates.setdefault((line.service, line.level, template_of(line.message)), []).append(line)
-    earlier: dict[tuple[str, str | None, str], int] = {}
-    for line in before:
-        key = (line.service, line.level, template_of(line.message))
-        earlier[key] = earlier.get(key, 0) + 1
-    groups = [
-        LogGroup(
-            template=key[2],
-            service=key[0] or None,
-            level=key[1],
-            count=len(lines),
-            baseline_count=earlier.get(key, 0) if known or key in earlier else None,
-            first=min((line.at for line in lines if line.at), default=None),
-            last=max((line.at for line in lines if line.at), default=None),
-            examples=tuple(dict.fromkeys(line.message[:1000] for line in lines))[:3],
-        )
-        for key, lines in templates.items()
-    ]
-    return sorted(groups, key=lambda group: group.count, reverse=True)
-
-
-_VARIABLE = re.compile(
-    r"\b[0-9a-f]{8}-[0-9a-f-]{27}\b|\b0x[0-9a-f]+\b|\b[0-9a-f]{12,}\b|"
-    r"\b\d+(?:\.\d+)*(?:ms|s|m|us|µs|ns|kb|mb|gb|%)?\b",
-    re.IGNORECASE,
-)
-
-
-def template_of(message: str) -> str:
-    """The message with what varies (numbers, ids) replaced by `<*>`."""
-    return _VARIABLE.sub("<*>", message[:1000])

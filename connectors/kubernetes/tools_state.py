@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
+from connectors._log_groups import LogLine
 from connectors.base import Answer, Ask, tool
 from connectors.errors import ConnectorError, NotFound, Rejected
 from connectors.kubernetes.arguments import LogScope, NodeScope, PodScope, Scope
 from connectors.kubernetes.cluster import limit_range_item, node_item, quota_item
 from connectors.kubernetes.identity import service_of, workload_of
-from connectors.kubernetes.logs import Line, fold_lines, parse
+from connectors.kubernetes.logs import fold_lines, parse
 from connectors.kubernetes.objects import (
     condition,
     cronjob_item,
@@ -182,7 +183,7 @@ def _ran_before(pod: JsonObject, container: str, window: TimeWindow | None) -> b
 
 async def _lines(
     reader: Reader, pod: JsonObject, container: str, arguments: LogScope, *, since_s: int | None, most: int
-) -> list[Line]:
+) -> list[LogLine]:
     """Lines of one container; one that has no log yet, or no earlier run, is a note and not a failure."""
     try:
         body = await reader.log(
