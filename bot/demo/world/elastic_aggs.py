@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -68,7 +69,7 @@ class Aggregator:
             members = groups.get(slot, [])
             if len(members) >= least:
                 at = slot * size + offset
-                buckets.append(self._bucket(members, inner, key_as_string=iso(at), key=int(round(at * 1000))))
+                buckets.append(self._bucket(members, inner, key_as_string=iso(at), key=round(at * 1000)))
         return {"buckets": buckets}
 
     def _date(self, value: Any) -> float:
@@ -168,8 +169,8 @@ class Aggregator:
 def sort_documents(documents: Documents, spec: Body) -> Documents:
     """Documents in the order of a `sort` body; the first key decides, then the next."""
     ordered = list(documents)
-    for part in reversed(sort_keys(spec)):
-        ordered.sort(key=lambda document, field=part[0]: sort_value(document, field), reverse=part[1])
+    for field, descending in reversed(sort_keys(spec)):
+        ordered.sort(key=partial(sort_value, field=field), reverse=descending)
     return ordered
 
 
@@ -221,7 +222,7 @@ def _order(buckets: list[dict[str, Any]], order: Body) -> None:
     parts = order if isinstance(order, list) else ([order] if order else [])
     for part in reversed(parts):
         path, direction = next(iter(part.items()))
-        buckets.sort(key=lambda bucket, path=path: _at_path(bucket, path), reverse=direction == "desc")
+        buckets.sort(key=partial(_at_path, path=path), reverse=direction == "desc")
 
 
 def _at_path(bucket: Mapping[str, Any], path: str) -> Any:

@@ -103,7 +103,7 @@ class ElasticsearchServer:
         visible = logs[: bisect_right(logs, now, key=lambda d: d.at)] if logs and logs[-1].at > now else logs
         everything = self.journal.deployments(now) + visible
         patterns = [part for part in expression.split(",") if part]
-        if not patterns or patterns == ["_all"] or patterns == ["*"]:
+        if patterns in ([], ["_all"], ["*"]):
             return everything
         names = self._names()
         for pattern in patterns:
@@ -208,7 +208,8 @@ class ElasticsearchServer:
         found = self._find(self._documents(expression, strict=strict), body.get("query"))
         size, start = int(body.get("size", 10)), int(body.get("from", 0))
         if size + start > MAX_WINDOW:
-            reason = f"Result window is too large, from + size must be less than or equal to: [10000] but was [{size + start}]"
+            limit = f"less than or equal to: [{MAX_WINDOW}] but was [{size + start}]"
+            reason = f"Result window is too large, from + size must be {limit}"
             raise ElasticError(400, "illegal_argument_exception", reason)
         keys = sort_keys(body.get("sort"))
         ordered = sort_documents(found, body.get("sort")) if keys else found
@@ -291,15 +292,17 @@ def _picked(fields: dict[str, Any], wanted: Body) -> dict[str, Any]:
     if wanted is True:
         return fields
     options = wanted if isinstance(wanted, dict) else {"includes": wanted}
-    included = options.get("includes", options.get("include", ["*"]))
-    excluded = options.get("excludes", options.get("exclude", []))
-    included = [included] if isinstance(included, str) else included
-    excluded = [excluded] if isinstance(excluded, str) else excluded
+    included = _listed(options.get("includes", options.get("include", ["*"])))
+    excluded = _listed(options.get("excludes", options.get("exclude", [])))
 
     def hit(name: str, patterns: list[str]) -> bool:
         return any(fnmatch.fnmatchcase(name, p) or name.startswith(f"{p}.") for p in patterns)
 
     return {k: v for k, v in fields.items() if hit(k, included) and not hit(k, excluded)}
+
+
+def _listed(value: Any) -> list[str]:
+    return [value] if isinstance(value, str) else list(value)
 
 
 def _nested(fields: dict[str, Any]) -> dict[str, Any]:

@@ -31,6 +31,18 @@ class Document:
     fields: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class _Slot:
+    """What writing one service's lines of one slot needs."""
+
+    number: int
+    end: float
+    service: str
+    pods: list[Pod]
+    dice: random.Random
+    counts: np.random.Generator
+
+
 class Journal:
     """All documents up to a moment; those of past slots never change."""
 
@@ -89,7 +101,7 @@ class Journal:
             pods = self._writers(name, end)
             fresh.extend(self._starts(name, end))
             if pods:
-                fresh.extend(self._service(name, slot, pods, dice, counts, traces))
+                fresh.extend(self._service(_Slot(slot, end, name, pods, dice, counts), traces))
         fresh.sort(key=lambda document: document.at)
         self.logs.extend(fresh)
 
@@ -98,47 +110,37 @@ class Journal:
         middle = end - STEP_S / 2
         return [pod for pod in pods if pod.serving(middle)] or [pod for pod in pods if pod.serving(end)]
 
-    def _service(
-        self, name: str, slot: int, pods: list[Pod], dice: random.Random, counts: Any, traces: dict[str, list[str]]
-    ) -> list[Document]:
+    def _service(self, slot: _Slot, traces: dict[str, list[str]]) -> list[Document]:
+        name, counts, at = slot.service, slot.counts, slot.number
         flow, plan = self.story.flows[name], self.story.plan
-        end = float(self.story.times[slot])
-        amount = float(flow.rate[slot]) * STEP_S
-        usual = log_lines.USUAL[name] + log_lines.COMMON
-        made = self._lines(usual, int(counts.poisson(LINES_PER_SLOT)), end, name, pods, dice, None)
-        say = log_lines.ORDINARY_ERRORS[name]
-        errors = int(counts.poisson(amount * float(flow.base_errors[slot])))
-        made += self._lines((Line("ERROR", 1, say),), errors, end, name, pods, dice, None)
-        failing = min(int(counts.poisson(amount * float(flow.fault_errors[slot]))), _MOST_PER_SLOT)
+        amount = float(flow.rate[at]) * STEP_S
+        made = self._lines(slot, log_lines.USUAL[name] + log_lines.COMMON, int(counts.poisson(LINES_PER_SLOT)))
+        errors = int(counts.poisson(amount * float(flow.base_errors[at])))
+        made += self._lines(slot, (Line("ERROR", 1, log_lines.ORDINARY_ERRORS[name]),), errors)
+        failing = min(int(counts.poisson(amount * float(flow.fault_errors[at]))), _MOST_PER_SLOT)
         known = [trace for call in SERVICES[name].calls for trace in traces.get(call.callee, [])]
-        made += self._lines(log_lines.failures(plan, name), failing, end, name, pods, dice, known)
-        traces[name] = [str(d.fields["trace.id"]) for d in made[len(made) - failing :]] if failing else []
+        failed = self._lines(slot, log_lines.failures(plan, name), failing, known)
+        traces[name] = [str(document.fields["trace.id"]) for document in failed]
         slow = log_lines.slowness(plan, name)
-        share = float(flow.slow_share[slot]) * _SLOW_LOGGED if slow else 0.0
-        made += self._lines(slow, min(int(counts.poisson(amount * share)), 20), end, name, pods, dice, None)
+        share = float(flow.slow_share[at]) * _SLOW_LOGGED if slow else 0.0
+        made += failed + self._lines(slot, slow, min(int(counts.poisson(amount * share)), 20))
         blip = plan.blip
-        if name == blip.service and 0 <= end - blip.at.timestamp() < blip.duration_s:
-            made += self._lines((Line("INFO", 1, log_lines.warm_up),), 2, end, name, pods, dice, None)
+        if name == blip.service and 0 <= slot.end - blip.at.timestamp() < blip.duration_s:
+            made += self._lines(slot, (Line("INFO", 1, log_lines.warm_up),), 2)
         return made
 
     def _lines(
-        self,
-        templates: tuple[Line, ...],
-        count: int,
-        end: float,
-        name: str,
-        pods: list[Pod],
-        dice: random.Random,
-        traces: list[str] | None,
+        self, slot: _Slot, templates: tuple[Line, ...], count: int, traces: list[str] | None = None
     ) -> list[Document]:
         if not templates or not count:
             return []
-        chosen = dice.choices(templates, [line.weight for line in templates], k=count)
+        dice = slot.dice
         documents = []
-        for number, line in enumerate(chosen):
+        for number, line in enumerate(dice.choices(templates, [line.weight for line in templates], k=count)):
             trace = traces[number] if traces and number < len(traces) else f"{dice.getrandbits(128):032x}"
-            at = end - dice.random() * STEP_S
-            documents.append(self._document(at, name, dice.choice(pods), line.level, line.say(dice), trace))
+            at = slot.end - dice.random() * STEP_S
+            pod = dice.choice([pod for pod in slot.pods if pod.serving(at)] or slot.pods)
+            documents.append(self._document(at, pod, level=line.level, message=line.say(dice), trace=trace))
         return documents
 
     def _starts(self, name: str, end: float) -> list[Document]:
@@ -149,10 +151,11 @@ class Journal:
             for at in moments:
                 if end - STEP_S < at <= end and pod.exists(at):
                     text = log_lines.started(name, version)
-                    documents.append(self._document(at, name, pod, "INFO", text, ""))
+                    documents.append(self._document(at, pod, level="INFO", message=text))
         return documents
 
-    def _document(self, at: float, name: str, pod: Pod, level: str, message: str, trace: str) -> Document:
+    def _document(self, at: float, pod: Pod, *, level: str, message: str, trace: str = "") -> Document:
+        name = pod.service
         fields: dict[str, Any] = {
             "@timestamp": iso(at),
             "message": message,

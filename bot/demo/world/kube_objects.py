@@ -9,7 +9,7 @@ from typing import Any
 
 from bot.demo.world.cluster import NODES, REGISTRY, Cluster, Pod, Restart, Revision, Workload
 from bot.demo.world.plan import url_variable
-from bot.demo.world.topology import NAMESPACE, SERVICES, Service
+from bot.demo.world.topology import NAMESPACE, SERVICES
 
 Object = dict[str, Any]
 _BACKOFF_SHOWN_S = 3.0
@@ -26,6 +26,10 @@ def fixed_uid(text: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_DNS, text))
 
 
+def _digest(image: str) -> str:
+    return fixed_uid(image).replace("-", "") * 2
+
+
 class ObjectView:
     """Renders the cluster as it is at `t`."""
 
@@ -34,7 +38,8 @@ class ObjectView:
         self.t = t
         self._born = cluster.now - 240 * 86400
 
-    def _meta(self, name: str, *, kind: str, namespace: str | None = NAMESPACE, **more: Any) -> Object:
+    def meta(self, name: str, *, kind: str, namespace: str | None = NAMESPACE, **more: Any) -> Object:
+        """Metadata of an object; `uid`, `created` and `version` have defaults."""
         uid = more.pop("uid", None) or fixed_uid(f"{kind}/{namespace}/{name}")
         created = more.pop("created", self._born)
         meta: Object = {"name": name, "uid": uid, "creationTimestamp": stamp(created)}
@@ -62,7 +67,7 @@ class ObjectView:
         if len(ready) < workload.replicas:
             status["unavailableReplicas"] = workload.replicas - len(ready)
         status["conditions"] = self._conditions(workload, ready, updated)
-        meta = self._meta(
+        meta = self.meta(
             name,
             kind="Deployment",
             uid=workload.uid,
@@ -120,7 +125,7 @@ class ObjectView:
             "deployment.kubernetes.io/desired-replicas": str(workload.replicas),
             "kubernetes.io/change-cause": revision.cause,
         }
-        meta = self._meta(
+        meta = self.meta(
             revision.replica_set,
             kind="ReplicaSet",
             uid=revision.uid,
@@ -157,7 +162,7 @@ class ObjectView:
         spec["nodeName"] = pod.node
         labels = dict(revision.template["metadata"]["labels"])
         labels["pod-template-hash"] = pod.replica_set.rpartition("-")[2]
-        meta = self._meta(
+        meta = self.meta(
             pod.name,
             kind="Pod",
             uid=pod.uid,
@@ -175,10 +180,11 @@ class ObjectView:
         since = max([pod.ready, *(restart.back for restart in ended if restart.back <= self.t)])
         changed = down.at if down else since
         started = pod.created + 2 <= self.t
+        image = str(spec["containers"][0]["image"])
         container: Object = {
             "name": pod.service,
-            "image": spec["containers"][0]["image"],
-            "imageID": f"{REGISTRY}/{pod.service}@sha256:{fixed_uid(spec['containers'][0]['image']).replace('-', '') * 2}",
+            "image": image,
+            "imageID": f"{REGISTRY}/{pod.service}@sha256:{_digest(image)}",
             "containerID": f"containerd://{pod.uid.replace('-', '') * 2}",
             "ready": ready,
             "started": ready,
@@ -220,7 +226,7 @@ class ObjectView:
         return {
             "apiVersion": "v1",
             "kind": "Node",
-            "metadata": self._meta(name, kind="Node", namespace=None, labels=labels),
+            "metadata": self.meta(name, kind="Node", namespace=None, labels=labels),
             "spec": {"podCIDR": f"10.42.{index}.0/24"},
             "status": {
                 "capacity": quantities,
@@ -248,7 +254,7 @@ class ObjectView:
             {
                 "apiVersion": "v1",
                 "kind": "Namespace",
-                "metadata": self._meta(
+                "metadata": self.meta(
                     name, kind="Namespace", namespace=None, labels={"kubernetes.io/metadata.name": name}
                 ),
                 "spec": {"finalizers": ["kubernetes"]},
@@ -257,77 +263,20 @@ class ObjectView:
             for name in ("default", "kube-system", NAMESPACE)
         ]
 
-    def services(self) -> list[Object]:
-        """One ClusterIP service per workload."""
-        return [self._service(index, service) for index, service in enumerate(SERVICES.values())]
-
-    def _service(self, index: int, service: Service) -> Object:
-        port = {"name": "http", "protocol": "TCP", "port": service.port, "targetPort": "http"}
-        spec = {
-            "type": "ClusterIP",
-            "clusterIP": f"10.96.20.{10 + index}",
-            "clusterIPs": [f"10.96.20.{10 + index}"],
-            "ports": [port],
-            "selector": {"app": service.name},
-            "sessionAffinity": "None",
-        }
-        meta = self._meta(service.name, kind="Service", labels={"app": service.name})
-        return {"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": spec, "status": {"loadBalancer": {}}}
-
-    def endpoints(self) -> list[Object]:
-        """Addresses behind each service, ready and not ready."""
-        rows = []
-        for name, workload in self.cluster.workloads.items():
-            subset: Object = {"ports": [{"name": "http", "port": workload.service.port, "protocol": "TCP"}]}
-            for pod in workload.pods_at(self.t):
-                key = "addresses" if pod.serving(self.t) else "notReadyAddresses"
-                target = {"kind": "Pod", "namespace": NAMESPACE, "name": pod.name, "uid": pod.uid}
-                subset.setdefault(key, []).append({"ip": pod.ip, "nodeName": pod.node, "targetRef": target})
-            meta = self._meta(name, kind="Endpoints", labels={"app": name})
-            rows.append({"apiVersion": "v1", "kind": "Endpoints", "metadata": meta, "subsets": [subset]})
-        return rows
-
-    def endpointslices(self) -> list[Object]:
-        """The same addresses as slices."""
-        rows = []
-        for name, workload in self.cluster.workloads.items():
-            items = [
-                {
-                    "addresses": [pod.ip],
-                    "nodeName": pod.node,
-                    "conditions": {"ready": pod.serving(self.t), "serving": pod.serving(self.t), "terminating": False},
-                    "targetRef": {"kind": "Pod", "namespace": NAMESPACE, "name": pod.name, "uid": pod.uid},
-                }
-                for pod in workload.pods_at(self.t)
-            ]
-            meta = self._meta(f"{name}-x7k2p", kind="EndpointSlice", labels={"kubernetes.io/service-name": name})
-            ports = [{"name": "http", "port": workload.service.port, "protocol": "TCP"}]
-            rows.append(
-                {
-                    "apiVersion": "discovery.k8s.io/v1",
-                    "kind": "EndpointSlice",
-                    "metadata": meta,
-                    "addressType": "IPv4",
-                    "ports": ports,
-                    "endpoints": items,
-                }
-            )
-        return rows
-
     def configmaps(self) -> list[Object]:
         """Settings of each service that are not in its template."""
         rows = []
         for service in SERVICES.values():
             data = {"LOG_FORMAT": "ecs", "REQUEST_TIMEOUT_MS": "5000"}
             data |= {f"{url_variable(call.callee)}_RETRIES": "3" for call in service.calls}
-            meta = self._meta(f"{service.name}-config", kind="ConfigMap", labels={"app": service.name})
+            meta = self.meta(f"{service.name}-config", kind="ConfigMap", labels={"app": service.name})
             rows.append({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data})
         return rows
 
     def serviceaccounts(self) -> list[Object]:
         """One account per workload."""
         return [
-            {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": self._meta(name, kind="ServiceAccount")}
+            {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": self.meta(name, kind="ServiceAccount")}
             for name in SERVICES
         ]
 
@@ -336,7 +285,7 @@ class ObjectView:
         hard = {"limits.cpu": "40", "limits.memory": "40Gi", "pods": "60"}
         count = len(self.pods())
         used = {"limits.cpu": f"{count * 500}m", "limits.memory": f"{count * 512}Mi", "pods": str(count)}
-        meta = self._meta("shop-quota", kind="ResourceQuota")
+        meta = self.meta("shop-quota", kind="ResourceQuota")
         return [
             {
                 "apiVersion": "v1",
@@ -345,17 +294,6 @@ class ObjectView:
                 "spec": {"hard": hard},
                 "status": {"hard": hard, "used": used},
             }
-        ]
-
-    def ingresses(self) -> list[Object]:
-        """The way in."""
-        backend = {"service": {"name": "frontend", "port": {"name": "http"}}}
-        path = {"path": "/", "pathType": "Prefix", "backend": backend}
-        spec = {"ingressClassName": "nginx", "rules": [{"host": "shop.example", "http": {"paths": [path]}}]}
-        meta = self._meta("frontend", kind="Ingress")
-        status = {"loadBalancer": {"ingress": [{"ip": "203.0.113.20"}]}}
-        return [
-            {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": meta, "spec": spec, "status": status}
         ]
 
 

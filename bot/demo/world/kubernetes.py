@@ -9,77 +9,17 @@ import copy
 import json
 from bisect import bisect_left
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
 
 from bot.demo.world.cluster import Cluster, Pod, Workload, canonical
 from bot.demo.world.journal import Document, Journal
-from bot.demo.world.kube_events import events
 from bot.demo.world.kube_objects import Object, ObjectView
 from bot.demo.world.kube_patch import PatchError, apply_patch
+from bot.demo.world.kube_resources import RESOURCES, Resource
+from bot.demo.world.kube_select import StatusError, page_of, selected
 from bot.demo.world.topology import NAMESPACE
-
-Lister = Callable[[ObjectView], list[Object]]
-
-
-@dataclass(frozen=True)
-class Resource:
-    """One kind of object: its group and version, plural and kind, and how to list it."""
-
-    api: str
-    plural: str
-    kind: str
-    namespaced: bool
-    list: Lister
-
-    @property
-    def base(self) -> str:
-        """Path of its API group."""
-        return f"/api/{self.api}" if "/" not in self.api else f"/apis/{self.api}"
-
-
-def _none(_view: ObjectView) -> list[Object]:
-    return []
-
-
-RESOURCES = (
-    Resource("v1", "namespaces", "Namespace", False, ObjectView.namespaces),
-    Resource("v1", "nodes", "Node", False, ObjectView.nodes),
-    Resource("v1", "pods", "Pod", True, ObjectView.pods),
-    Resource("v1", "events", "Event", True, lambda view: events(view.cluster, view.t)),
-    Resource("v1", "services", "Service", True, ObjectView.services),
-    Resource("v1", "endpoints", "Endpoints", True, ObjectView.endpoints),
-    Resource("v1", "configmaps", "ConfigMap", True, ObjectView.configmaps),
-    Resource("v1", "serviceaccounts", "ServiceAccount", True, ObjectView.serviceaccounts),
-    Resource("v1", "resourcequotas", "ResourceQuota", True, ObjectView.resourcequotas),
-    Resource("v1", "limitranges", "LimitRange", True, _none),
-    Resource("v1", "persistentvolumeclaims", "PersistentVolumeClaim", True, _none),
-    Resource("v1", "persistentvolumes", "PersistentVolume", False, _none),
-    Resource("apps/v1", "deployments", "Deployment", True, ObjectView.deployments),
-    Resource("apps/v1", "replicasets", "ReplicaSet", True, ObjectView.replicasets),
-    Resource("apps/v1", "statefulsets", "StatefulSet", True, _none),
-    Resource("apps/v1", "daemonsets", "DaemonSet", True, _none),
-    Resource("batch/v1", "jobs", "Job", True, _none),
-    Resource("batch/v1", "cronjobs", "CronJob", True, _none),
-    Resource("autoscaling/v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler", True, _none),
-    Resource("networking.k8s.io/v1", "ingresses", "Ingress", True, ObjectView.ingresses),
-    Resource("networking.k8s.io/v1", "networkpolicies", "NetworkPolicy", True, _none),
-    Resource("discovery.k8s.io/v1", "endpointslices", "EndpointSlice", True, ObjectView.endpointslices),
-    Resource("storage.k8s.io/v1", "storageclasses", "StorageClass", False, _none),
-    Resource("policy/v1", "poddisruptionbudgets", "PodDisruptionBudget", True, _none),
-)
-
-
-class StatusError(Exception):
-    """An answer of kind Status."""
-
-    def __init__(self, code: int, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.reason = reason
-        self.message = message
 
 
 class KubernetesServer:
@@ -209,8 +149,8 @@ class KubernetesServer:
             namespace = request.match_info.get("namespace")
             if namespace:
                 items = [item for item in items if item["metadata"].get("namespace") == namespace]
-            items = [item for item in items if _selected(item, request.query)]
-            page, meta = _page(items, request.query, self.cluster.version)
+            items = [item for item in items if selected(item, request.query)]
+            page, meta = page_of(items, request.query, self.cluster.version)
             return web.json_response(
                 {"kind": f"{resource.kind}List", "apiVersion": resource.api, "metadata": meta, "items": page}
             )
@@ -368,65 +308,6 @@ def _text(lines: list[Document], query: Mapping[str, str]) -> str:
         rows.append(f"{head}{line.fields['@timestamp']} {line.fields['log.level']} {line.fields['message']}\n")
     text = "".join(rows)
     return text[: int(query["limitBytes"])] if "limitBytes" in query else text
-
-
-def _selected(item: Object, query: Mapping[str, str]) -> bool:
-    labels = item["metadata"].get("labels", {})
-    return _labels_match(labels, query.get("labelSelector", "")) and _fields_match(item, query.get("fieldSelector", ""))
-
-
-def _labels_match(labels: Mapping[str, str], selector: str) -> bool:
-    for part in _split(selector):
-        words = part.replace("(", " ( ").replace(")", " ").replace(",", " ").split()
-        if len(words) > 2 and words[1] in {"in", "notin"}:
-            hit = labels.get(words[0]) in words[3:]
-            good = hit if words[1] == "in" else not hit
-        elif "!=" in part:
-            key, _, value = part.partition("!=")
-            good = labels.get(key.strip()) != value.strip()
-        elif "=" in part:
-            key, _, value = part.replace("==", "=").partition("=")
-            good = labels.get(key.strip()) == value.strip()
-        else:
-            good = part[1:].strip() not in labels if part.startswith("!") else part in labels
-        if not good:
-            return False
-    return True
-
-
-def _split(selector: str) -> list[str]:
-    parts, depth, current = [], 0, ""
-    for letter in selector:
-        depth += (letter == "(") - (letter == ")")
-        if letter == "," and depth == 0:
-            parts.append(current.strip())
-            current = ""
-        else:
-            current += letter
-    return [part for part in [*parts, current.strip()] if part]
-
-
-def _fields_match(item: Object, selector: str) -> bool:
-    for part in _split(selector):
-        negative = "!=" in part
-        path, _, wanted = part.replace("!=", "=").replace("==", "=").partition("=")
-        value: Any = item
-        for step in path.split("."):
-            value = value.get(step) if isinstance(value, dict) else None
-        if ((str(value) if value is not None else "") == wanted) == negative:
-            return False
-    return True
-
-
-def _page(items: list[Object], query: Mapping[str, str], version: int) -> tuple[list[Object], Object]:
-    start = int(query.get("continue") or 0) if (query.get("continue") or "0").isdigit() else -1
-    if start < 0:
-        raise StatusError(410, "Expired", "The provided continue parameter is too old")
-    limit = int(query.get("limit") or 0)
-    meta: Object = {"resourceVersion": str(version)}
-    if limit and start + limit < len(items):
-        meta |= {"continue": str(start + limit), "remainingItemCount": len(items) - start - limit}
-    return items[start : start + limit if limit else None], meta
 
 
 def _status(error: StatusError) -> web.Response:

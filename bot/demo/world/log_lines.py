@@ -51,7 +51,7 @@ USUAL: Mapping[str, tuple[Line, ...]] = {
         Line("INFO", 0.5, lambda d: f"charge for {_order(d)} captured, amount {d.randint(500, 90000)} cents"),
         Line("INFO", 0.1, lambda d: f"refund for {_order(d)} booked"),
         Line("WARN", 0.012, lambda d: f"card issuer asked for a second factor, {_order(d)}"),
-        Line("DEBUG", 0.1, lambda d: f"pool stats: total={POOL_PER_POD} idle={d.randint(6, 10)}"),
+        Line("DEBUG", 0.1, lambda d: f"pool stats: active={d.randint(1, 4)} max={POOL_PER_POD}"),
     ),
     "cart-service": (
         Line("INFO", 0.5, lambda d: f"cart of user {d.randint(1, 90000)} read, {d.randint(0, 12)} lines"),

@@ -51,6 +51,7 @@ class Metrics:
             Family(f"{client}_sum", "histogram", "Time of calls.", self._client_sum),
             Family(f"{client}_count", "histogram", "Time of calls.", self._client_count),
             Family("process_cpu_seconds_total", "counter", "Processor time.", self._cpu),
+            Family("process_resident_memory_bytes", "gauge", "Memory held by the process.", self._memory),
             Family("process_start_time_seconds", "gauge", "When the process began.", self._started),
             Family("db_pool_in_use", "gauge", "Connections taken from the pool.", self._pool_in_use),
             Family("db_pool_max", "gauge", "Size of the pool.", self._pool_max),
@@ -61,7 +62,7 @@ class Metrics:
     # one pod at a time
 
     def _pods(self) -> list[tuple[Workload, int, Pod, Labels, Array, Array, list[int]]]:
-        rows = []
+        rows: list[tuple[Workload, int, Pod, Labels, Array, Array, list[int]]] = []
         oldest = self.story.origin
         for name, workload in self.story.cluster.workloads.items():
             ups = [self.story.pod_up(index, workload) for index in range(len(workload.pods))]
@@ -193,6 +194,12 @@ class Metrics:
             start = self._start(pod, float(used[0]))
             rows.append(Series(labels, counter(used * STEP_S, present, resets, start)))
         return rows
+
+    def _memory(self) -> list[Series]:
+        return [
+            Series(labels, np.where(present, np.floor(0.96 * self.story.pod_memory(index, workload)), np.nan))
+            for workload, index, _, labels, _, present, _ in self._pods()
+        ]
 
     def _started(self) -> list[Series]:
         rows = []

@@ -78,7 +78,9 @@ class PlatformMetrics:
 
     def _periods(self) -> list[Series]:
         elapsed = self.story.times - self.story.origin
-        return self._each(lambda _w, _i, pod: np.floor(10 * (elapsed + max(self.story.origin - pod.ready, 0))))
+        return self._each(
+            lambda _w, _i, pod: np.asarray(np.floor(10.0 * (elapsed + max(self.story.origin - pod.ready, 0))))
+        )
 
     def _throttled(self) -> list[Series]:
         everywhere = np.ones(self.story.count, dtype=bool)
@@ -111,7 +113,8 @@ class PlatformMetrics:
 
     def _restarts(self) -> list[Series]:
         def make(_w: Workload, _i: int, pod: Pod) -> Array:
-            return sum((1.0 * (self.story.times >= r.back) for r in pod.restarts), np.zeros(self.story.count))
+            backs = np.sort([restart.back for restart in pod.restarts])
+            return np.searchsorted(backs, self.story.times, side="right").astype(float)
 
         return self._each(make, **_KSM)
 
@@ -184,17 +187,9 @@ class PlatformMetrics:
         ]
 
     def _sessions(self) -> list[Series]:
-        total = self.story.connections()
-        active = np.round(total * 0.1)
-        idle_in = np.round(1 * np.ones_like(total))
-        if self.story.plan.fault == "bad_deployment":
-            idle_in = np.round(1 + (total - active - 4) * 0.9 * self.story.level)
-        if self.story.plan.fault == "database_lock":
-            active = np.round(active + (total - active - 4) * 0.8 * self.story.level)
-        states = {"active": active, "idle in transaction": idle_in, "idle": total - active - idle_in}
         return [
-            Series({**_PG, "datname": DATABASE, "state": state}, np.maximum(values, 0))
-            for state, values in states.items()
+            Series({**_PG, "datname": DATABASE, "state": state}, values)
+            for state, values in self.story.sessions().items()
         ]
 
     def _oldest(self) -> list[Series]:

@@ -11,16 +11,19 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import structlog
 
 from bot.demo.world.plan import Plan
-from bot.demo.world.postgres_schema import ROLES, SCHEMA, rows
+from bot.demo.world.postgres_schema import ROLES, past, schema
+from bot.demo.world.postgres_sessions import Sessions
 from bot.demo.world.topology import DATABASE, DATABASE_CONNECTIONS
 
 _START_S = 15.0
@@ -41,13 +44,13 @@ class PostgresEndpoint:
 class Database:
     """Starts and stops the server and plays the sessions of the incident on it."""
 
-    def __init__(self, plan: Plan, directory: Path, *, released: Callable[[], None]) -> None:
-        from bot.demo.world.postgres_sessions import Sessions
-
+    def __init__(
+        self, plan: Plan, directory: Path, *, released: Callable[[], None], failing: Callable[[], float]
+    ) -> None:
         self.plan = plan
         self.directory = directory
         self._process: subprocess.Popen[bytes] | None = None
-        self._sessions = Sessions(plan, released=released)
+        self._sessions = Sessions(plan, released=released, failing=failing)
         dice = random.SystemRandom()
         self._passwords = {role: f"{dice.getrandbits(96):024x}" for role in ROLES}
 
@@ -61,11 +64,11 @@ class Database:
         try:
             await asyncio.to_thread(self._launch, binaries, port)
             await self._prepare(port)
-        except (OSError, subprocess.SubprocessError, TimeoutError) as error:
+            await self._sessions.open(port, self._passwords["payment_app"])
+        except (OSError, subprocess.SubprocessError, _driver().PostgresError) as error:
             _log.warning("world_without_postgresql", reason=str(error))
             await self.stop()
             return None
-        await self._sessions.open(port, self._passwords["payment_app"])
         return PostgresEndpoint(
             host="127.0.0.1", port=port, database=DATABASE, username="reader", password=self._passwords["reader"]
         )
@@ -83,20 +86,19 @@ class Database:
         self._sessions.release()
 
     def _launch(self, binaries: Path, port: int) -> None:
-        self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         user = _system_user()
-        if user is not None:
+        if user is None:
+            self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        else:
+            self.directory = Path(tempfile.mkdtemp(prefix="payment-db-"))
             shutil.chown(self.directory, user)
-            for parent in self.directory.parents:
-                if parent.stat().st_uid == os.getuid() and not parent.stat().st_mode & 0o001:
-                    parent.chmod(parent.stat().st_mode | 0o011)
         data = self.directory / "data"
         secret = self.directory / "superuser"
         secret.write_text(self._passwords["postgres"], encoding="utf-8")
         secret.chmod(0o644)
         common: dict[str, Any] = {"user": user, "cwd": self.directory, "stdin": subprocess.DEVNULL}
         command = [binaries / "initdb", "-D", data, "-U", "postgres", "-E", "UTF8", "--no-sync", "-A", "scram-sha-256"]
-        subprocess.run(
+        subprocess.run(  # noqa: S603 - our own arguments, no shell
             [*map(str, command), f"--pwfile={secret}", "--locale=C"],
             check=True,
             capture_output=True,
@@ -108,7 +110,7 @@ class Database:
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         log = (self.directory / "server.log").open("wb")
         with log:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603 - our own arguments, no shell
                 [str(binaries / "postgres"), "-D", str(data), *options], stdout=log, stderr=log, **common
             )
 
@@ -123,8 +125,8 @@ class Database:
             await connection.close()
         connection = await self._connect(port, DATABASE)
         try:
-            await connection.execute(SCHEMA)
-            await connection.execute(rows(self.plan.seed))
+            await connection.execute(schema(self.plan))
+            await connection.execute(past(self.plan, datetime.now(UTC) + timedelta(seconds=3)))
             with contextlib.suppress(_driver().PostgresError):
                 await connection.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
         finally:
@@ -187,7 +189,7 @@ def _settings(binaries: Path, port: int, directory: Path) -> dict[str, str]:
         "port": str(port),
         "unix_socket_directories": str(directory) if len(str(directory)) < 90 else "",
         "max_connections": str(DATABASE_CONNECTIONS),
-        "superuser_reserved_connections": "1",
+        "superuser_reserved_connections": "0",
         "shared_buffers": "16MB",
         "fsync": "off",
         "synchronous_commit": "off",

@@ -19,7 +19,7 @@ from bot.demo.world.prometheus_rules import RULES, Rules
 from bot.demo.world.prometheus_store import SeriesStore
 from bot.demo.world.promql import Evaluator, PromqlError, RawSeries, Scalar, Text, Vector
 from bot.demo.world.promql.evaluate import Matcher, matchers_of, parse
-from bot.demo.world.promql.values import Value, Window
+from bot.demo.world.promql.values import Array, Value, Window
 from bot.demo.world.series import Series
 
 MAX_POINTS = 11_000
@@ -83,7 +83,7 @@ class PrometheusServer:
         if (end - start) / step > MAX_POINTS:
             message = "exceeded maximum resolution of 11,000 points per timeseries. "
             raise PromqlError(message + "Try decreasing the query resolution (?step=XX)", "bad_data")
-        times = start + step * np.arange(math.floor((end - start) / step + 1e-9) + 1)
+        times: Array = start + step * np.arange(math.floor((end - start) / step + 1e-9) + 1, dtype=float)
         value = self.evaluator.evaluate(_required(form, "query"), times)
         return _success({"resultType": "matrix", "result": _matrix(value, times)})
 

@@ -11,12 +11,21 @@ from numpy.typing import NDArray
 
 from bot.demo.world.cluster import Cluster, Workload
 from bot.demo.world.plan import Plan
-from bot.demo.world.topology import DATABASE_CONNECTIONS, EDGE_RATE, NOTIFIED_BY, ORDER, POOL_PER_POD, SERVICES
+from bot.demo.world.topology import (
+    EDGE_RATE,
+    LOCK_WAITERS,
+    NOTIFIED_BY,
+    ORDER,
+    POOL_PER_POD,
+    POOL_USUAL,
+    REPORT_SESSIONS,
+    SERVICES,
+)
 
 STEP_S = 15
 HISTORY_S = 3 * 3600
 _BLOCK = 240
-_RESERVED_CONNECTIONS = 4
+POOL_LIMIT = POOL_PER_POD * SERVICES["payment-service"].replicas
 
 Array = NDArray[np.float64]
 
@@ -145,7 +154,7 @@ class Story:
     def _lost(self, caller: str, callee: str) -> Array:
         """Share of calls that never arrive because they are sent to a wrong address."""
         wrong = self.plan.fault == "config_change" and (caller, callee) == (self.plan.target, self.plan.dependency)
-        return self.level * self.plan.share if wrong else self._zeros()
+        return np.asarray(self.level * self.plan.share) if wrong else self._zeros()
 
     def _flow(self, name: str, rate: Array, calls: dict[str, dict[str, Array]], done: dict[str, Flow]) -> Flow:
         service = SERVICES[name]
@@ -216,7 +225,8 @@ class Story:
             steady[inside] += spare * (self.times[inside] - begin) / (restart.at - begin)
             steady[(self.times >= restart.at) & (self.times < restart.back)] = 0
             begin = restart.back
-        return np.minimum(steady * np.where(self.times < pod.restarts[0].at, noise, 1), service.memory_limit_bytes)
+        noisy = np.where(self.times < pod.restarts[0].at, noise, 1)
+        return np.asarray(np.minimum(steady * noisy, service.memory_limit_bytes))
 
     def _cpu(self, name: str, rate: Array) -> Array:
         service, plan = SERVICES[name], self.plan
@@ -234,15 +244,15 @@ class Story:
 
     def pool_in_use(self) -> Array:
         """Connections of payment-service to its database that are taken, over all its pods."""
-        workload = self.cluster.workloads["payment-service"]
-        limit = float(POOL_PER_POD * min(workload.replicas, 4))
-        usual = np.minimum(9 * self.noise("pool", 0.08), limit)
-        height = {"bad_deployment": limit, "database_lock": limit * 0.6}.get(self.plan.fault)
-        if height is None:
-            return np.round(usual)
-        begin = self.plan.bad_release.at.timestamp() if self.plan.bad_release else None
-        level = self.level if begin is None else np.maximum(self.level, self._climb(begin))
-        return np.round(np.minimum(usual + (height - usual) * level, limit))
+        level = self.level
+        height = float(POOL_USUAL)
+        if self.plan.fault == "bad_deployment" and self.plan.bad_release is not None:
+            height = float(POOL_LIMIT)
+            level = np.maximum(level, self._climb(self.plan.bad_release.at.timestamp()))
+        elif self.plan.fault == "database_lock":
+            height += LOCK_WAITERS
+        usual = POOL_USUAL * self.noise("pool", 0.06)
+        return np.asarray(np.round(np.minimum(usual + (height - usual) * level, POOL_LIMIT)))
 
     def _climb(self, begin: float) -> Array:
         """The pool fills from the release on, is nearly full at the onset, and empties after recovery."""
@@ -255,10 +265,23 @@ class Story:
             return np.ones(self.count)
         return np.asarray(np.clip(1 - (self.middle - self.recovery - 5) / 15, 0, 1))
 
-    def connections(self) -> Array:
-        """Sessions the database counts: the pool's, and a few of others."""
-        spare = DATABASE_CONNECTIONS - _RESERVED_CONNECTIONS
-        return np.minimum(self.pool_in_use() + 2, float(spare))
+    def sessions(self) -> dict[str, Array]:
+        """Sessions the database counts, by state; the same as the real ones that are held open."""
+        pool = self.pool_in_use()
+        waiting, open_ = self._zeros(), self._zeros()
+        if self.plan.fault == "bad_deployment":
+            span = (POOL_LIMIT - 1) / (POOL_LIMIT - POOL_USUAL)
+            open_ = np.asarray(np.round(np.maximum(pool - POOL_USUAL, 0) * span))
+        elif self.plan.fault == "database_lock":
+            waiting = np.asarray(np.round(LOCK_WAITERS * self.level))
+            open_ = np.where(self.level > 0, 1.0, 0.0)
+        idle = np.maximum(pool - waiting, 0) if self.plan.fault == "database_lock" else np.maximum(pool - open_, 0)
+        return {"active": waiting, "idle in transaction": open_, "idle": idle + REPORT_SESSIONS}
+
+    def failing(self, service: str, t: float) -> float:
+        """Share of requests of `service` that fail because of the trouble at `t`."""
+        self.extend(t)
+        return float(self.flows[service].fault_errors[self.index(t)])
 
     def index(self, t: float) -> int:
         """Slot that holds `t`."""

@@ -39,7 +39,7 @@ class Endpoints:
 class World:
     """One scenario from one seed; time starts at `now` and moves with the wall clock."""
 
-    def __init__(self, scenario: str, seed: int, now: datetime, directory: Path) -> None:
+    def __init__(self, scenario: str, seed: int, now: datetime, directory: Path, *, with_postgres: bool = True) -> None:
         self.plan: Plan = make_plan(scenario, seed, now)
         self.directory = directory
         self.cluster = Cluster(self.plan)
@@ -48,7 +48,8 @@ class World:
         self._began = time.monotonic()
         self._secrets = random.SystemRandom()
         self._servers: list[Loopback] = []
-        self._database = Database(self.plan, directory / "postgres", released=self._recover)
+        self._database = Database(self.plan, directory / "postgres", released=self._recover, failing=self._failing)
+        self._with_postgres = with_postgres
         self._endpoints: Endpoints | None = None
 
     @property
@@ -76,7 +77,19 @@ class World:
         """Start all backends; the database comes up in a thread meanwhile."""
         self._began = time.monotonic()
         self.directory.mkdir(parents=True, exist_ok=True)
-        database = asyncio.create_task(self._database.start())
+        database = asyncio.create_task(self._start_database())
+        try:
+            await self._start(database)
+        except BaseException:
+            database.cancel()
+            await asyncio.gather(database, return_exceptions=True)
+            await self.stop()
+            raise
+
+    async def _start_database(self) -> PostgresEndpoint | None:
+        return await self._database.start() if self._with_postgres else None
+
+    async def _start(self, database: asyncio.Task[PostgresEndpoint | None]) -> None:
         password, token = self._secret(), self._secret()
         prometheus = PrometheusServer(SeriesStore(self.story, self.clock), self.clock)
         elastic = ElasticsearchServer(self.journal, self.clock, mode=self.plan.elasticsearch_mode, password=password)
@@ -119,6 +132,9 @@ class World:
 
     def _recover(self) -> None:
         self.story.recover(self.clock() + _CURE_DELAY_S)
+
+    def _failing(self) -> float:
+        return self.story.failing("payment-service", self.clock())
 
     def _changed(self, workload: Workload, change: str) -> None:
         """Redraw the story after a patch, and let the trouble end if the patch removes its cause."""

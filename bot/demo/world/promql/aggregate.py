@@ -43,13 +43,13 @@ def aggregate(node: Any, vector: Vector, param: Value | None) -> Vector:
     samples = []
     for labels, members in _groups(node.modifier, vector):
         values, there = _stack(members)
-        samples.append(Sample(labels, _fold(operator, values, there, param), there.any(axis=0)))
+        samples.append(Sample(labels, _fold(operator, values, there, param), np.asarray(there.any(axis=0))))
     return Vector(samples)
 
 
 def _fold(operator: str, values: Array, there: Mask, param: Value | None) -> Array:
     if operator == "count":
-        return there.sum(axis=0).astype(float)
+        return np.asarray(there.sum(axis=0), dtype=float)
     if operator == "group":
         return np.ones(values.shape[1])
     if operator == "quantile":
@@ -109,7 +109,7 @@ def _groups(modifier: Any, vector: Vector) -> list[tuple[dict[str, str], list[Sa
 def _extremes(node: Any, vector: Vector, param: Value | None, *, largest: bool) -> Vector:
     if not isinstance(param, Scalar):
         raise PromqlError("expected a scalar parameter in topk", "bad_data")
-    kept = []
+    kept: list[Sample] = []
     for _, members in _groups(node.modifier, vector):
         values, there = _stack(members)
         order = np.where(there, np.nan_to_num(values, nan=-np.inf if largest else np.inf), np.nan)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bot.demo.world.promql.values import Array, Sample, Vector, key_of, merged, without_name
+from bot.demo.world.promql.values import Array, Mask, Sample, Vector, key_of, merged, without_name
 
 
 def histogram_quantile(level: Array, vector: Vector) -> Vector:
@@ -19,7 +19,7 @@ def histogram_quantile(level: Array, vector: Vector) -> Vector:
     for key, members in groups.items():
         members.sort(key=lambda member: member[0])
         there = np.array([sample.there for _, sample in members])
-        exists = there.any(axis=0)
+        exists: Mask = np.asarray(there.any(axis=0))
         values = np.full(len(exists), np.nan)
         for step in np.flatnonzero(exists):
             buckets = [(le, float(s.values[step])) for le, s in members if s.there[step]]

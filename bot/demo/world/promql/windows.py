@@ -47,16 +47,16 @@ def extrapolated(window: Window, *, is_counter: bool, per_second: bool) -> Vecto
         low, high = bounds(series, window)
         there = high - low >= 2
         if there.any():
-            values = _extrapolate(series, window, low, high, there, is_counter)
+            values = _extrapolate(series, window, (low, high), is_counter=is_counter)
             values = values / window.range_s if per_second else values
             samples.append(Sample(without_name(series.labels), np.where(there, values, np.nan), there))
     return merged(samples)
 
 
-def _extrapolate(
-    series: RawSeries, window: Window, low: Bounds, high: Bounds, there: NDArray[np.bool_], is_counter: bool
-) -> Array:
-    first, last = np.where(there, low, 0), np.where(there, high - 1, 1 if len(series.times) > 1 else 0)
+def _extrapolate(series: RawSeries, window: Window, edges: tuple[Bounds, Bounds], *, is_counter: bool) -> Array:
+    low, high = edges
+    there = high - low >= 2
+    first, last = np.where(there, low, 0), np.where(there, high - 1, 1)
     climb = adjusted(series.values) if is_counter else series.values
     change = climb[last] - climb[first]
     with np.errstate(all="ignore"):
