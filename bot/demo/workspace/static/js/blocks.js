@@ -3,6 +3,7 @@
 import { h } from "./dom.js";
 import { visualization } from "./chart.js";
 import { element, fileUrl } from "./elements.js";
+import { icon } from "./icons.js";
 import { markdown } from "./markdown.js";
 import { mrkdwn, plain, textObject } from "./mrkdwn.js";
 import { dataTable, plan, simpleTable, taskCard } from "./native.js";
@@ -24,7 +25,7 @@ function input(block, context) {
   const id = `input-${context.key}-${block.block_id}`;
   const inner = element(block.element, block.block_id, { ...context, inputId: id, describedBy: `${id}-note`, dispatch: block.dispatch_action });
   const problem = context.errors?.[block.block_id];
-  const note = h("div", { id: `${id}-note` }, problem ? h("p", { class: "problem", role: "alert" }, h("span", { "aria-hidden": "true" }, "⚠ "), problem) : null,
+  const note = h("div", { id: `${id}-note` }, problem ? h("p", { class: "problem", role: "alert" }, icon("warning"), " ", problem) : null,
     block.hint ? h("p", { class: "hint" }, plain(block.hint.text)) : null);
   return h("div", { class: "input" }, h("label", { for: id }, plain(block.label.text), block.optional ? h("span", { class: "hint" }, " (optional)") : null), inner, note);
 }

@@ -2,7 +2,7 @@
 
 import { h, s } from "./dom.js";
 
-const WIDTH = 620, HEIGHT = 230, LEFT = 56, RIGHT = 14, TOP = 14, BOTTOM = 44;
+const WIDTH = 500, HEIGHT = 216, LEFT = 52, RIGHT = 14, TOP = 14, BOTTOM = 44;
 const DASHES = ["", "7 4", "2 4", "10 4 2 4", "1 3", "12 3"];
 const MARKS = ["circle", "square", "diamond", "triangle", "cross", "ring"];
 

@@ -1,6 +1,7 @@
 // Interactive elements. In messages a change is sent at once; in modals the value waits for the submission.
 
 import { byId, h } from "./dom.js";
+import { icon } from "./icons.js";
 import { plain, textObject } from "./mrkdwn.js";
 import { remember, remembered, store } from "./store.js";
 
@@ -40,14 +41,14 @@ function feedback(element, blockId, context) {
     const body = element[key];
     return h("button", { type: "button", class: "button small feedback", "aria-label": body.accessibility_label || body.text.text,
       dataset: { key: `${context.key}/${blockId}/${element.action_id}/${key}`, action: element.action_id },
-      onclick: pressed(element, blockId, context, body.value) }, h("span", { "aria-hidden": "true" }, sign), " ", plain(body.text.text));
+      onclick: pressed(element, blockId, context, body.value) }, sign, " ", plain(body.text.text));
   };
-  return h("span", { class: "feedback-pair" }, one("positive_button", "👍"), one("negative_button", "👎"));
+  return h("span", { class: "feedback-pair" }, one("positive_button", icon("up")), one("negative_button", icon("down")));
 }
 
 function iconButton(element, blockId, context) {
   return h("button", { type: "button", class: "button small", "aria-label": element.accessibility_label || element.text.text,
-    dataset: { key: `${context.key}/${blockId}/${element.action_id}` }, onclick: pressed(element, blockId, context) }, "🗑 ", plain(element.text.text));
+    dataset: { key: `${context.key}/${blockId}/${element.action_id}` }, onclick: pressed(element, blockId, context) }, "✕ ", plain(element.text.text));
 }
 
 function keep(element, blockId, context, value, state) {

@@ -1,7 +1,7 @@
 // The `markdown` block: ordinary Markdown, as nodes.
 
 import { fragment, h, link } from "./dom.js";
-import { symbol } from "./mrkdwn.js";
+import { symbol, words } from "./mrkdwn.js";
 
 const TOKEN = new RegExp([
   "(?<ticks>`+)(?<code>.+?)\\k<ticks>(?!`)",
@@ -18,7 +18,7 @@ export function inline(text) {
   const nodes = [];
   let from = 0;
   for (const match of text.matchAll(TOKEN)) {
-    if (match.index > from) nodes.push(text.slice(from, match.index));
+    if (match.index > from) nodes.push(words(text.slice(from, match.index)));
     const found = match.groups;
     if (found.code !== undefined) nodes.push(h("code", {}, found.code.trim()));
     else if (found.target !== undefined) nodes.push(link(found.target, found.label));
@@ -30,7 +30,7 @@ export function inline(text) {
     else nodes.push(found.escaped);
     from = match.index + match[0].length;
   }
-  nodes.push(text.slice(from));
+  nodes.push(words(text.slice(from)));
   return fragment(nodes);
 }
 

@@ -3,6 +3,7 @@
 import { act } from "./api.js";
 import { blocks, textOnly } from "./blocks.js";
 import { h, hidden } from "./dom.js";
+import { icon } from "./icons.js";
 import { symbol } from "./mrkdwn.js";
 import { nameOf, store } from "./store.js";
 import { toast } from "./toast.js";
@@ -13,7 +14,7 @@ const clock = (ts) => when(ts).toLocaleTimeString(undefined, { hour: "2-digit", 
 
 export function avatar(id, bot) {
   const name = bot ? "Inquest" : nameOf(id);
-  return h("span", { class: `avatar tint-${bot ? "bot" : [...id].reduce((sum, c) => sum + c.charCodeAt(0), 0) % 5}`, "aria-hidden": "true" }, bot ? "🔎" : name.slice(0, 1).toUpperCase());
+  return h("span", { class: `avatar tint-${bot ? "bot" : [...store.people.keys()].indexOf(id) % 5}`, "aria-hidden": "true" }, bot ? icon("search") : name.slice(0, 1).toUpperCase());
 }
 
 export async function send(body) {
@@ -32,7 +33,7 @@ function contextOf(message, channel, redraw) {
 function files(message) {
   return (message.files || []).map((file) => (file.mimetype.startsWith("image/")
     ? h("figure", { class: "picture" }, h("figcaption", {}, file.title), h("img", { src: `/files/${file.id}/${encodeURIComponent(file.name)}`, alt: file.alt_txt || file.title, loading: "lazy" }))
-    : h("a", { class: "file", href: `/files/${file.id}/${encodeURIComponent(file.name)}`, download: file.name }, `📄 ${file.title} (${file.size} bytes)`)));
+    : h("a", { class: "file", href: `/files/${file.id}/${encodeURIComponent(file.name)}`, download: file.name }, icon("page"), ` ${file.title} (${file.size} bytes)`)));
 }
 
 function attachments(message, context) {
@@ -63,8 +64,8 @@ function menu(message, channel, openThread) {
   };
   const copy = () => { close(); navigator.clipboard?.writeText(`${location.origin}/archives/${channel}/p${message.ts.replace(".", "")}`); };
   return h("div", { class: "tools", role: "toolbar", "aria-label": "Message" },
-    openThread ? h("button", { type: "button", class: "tool", "aria-label": "Reply in thread", title: "Reply in thread", onclick: () => openThread(message.thread_ts || message.ts) }, "💬") : null,
-    h("button", { type: "button", class: "tool", "aria-label": "React with eyes", title: "React", onclick: () => act("react", { user: store.me, channel, ts: message.ts, name: "eyes" }) }, "👀"),
+    openThread ? h("button", { type: "button", class: "tool", "aria-label": "Reply in thread", title: "Reply in thread", onclick: () => openThread(message.thread_ts || message.ts) }, icon("reply")) : null,
+    h("button", { type: "button", class: "tool", "aria-label": "React with eyes", title: "React", onclick: () => act("react", { user: store.me, channel, ts: message.ts, name: "eyes" }) }, icon("eye")),
     h("button", { type: "button", class: "tool", "aria-label": "More", title: "More", "aria-haspopup": "menu", popovertarget: id, onclick: (event) => place(event, id) }, "⋯"),
     h("div", { id, class: "menu", popover: "auto", role: "menu" },
       store.shortcuts.map((entry) => h("button", { type: "button", role: "menuitem", onclick: shortcut(entry) }, entry.name, h("span", { class: "hint" }, " Inquest"))),
@@ -84,7 +85,7 @@ export function messageNode(message, channel, { openThread, redraw }) {
   const body = message.blocks?.length ? blocks(message.blocks, context) : textOnly(message);
   const who = message.subtype === "tombstone" ? "Deleted" : message.username || nameOf(message.user);
   return h("article", { class: `message${message.is_ephemeral ? " ephemeral" : ""}`, id: `m-${channel}-${message.ts}`, dataset: { ts: message.ts }, "aria-label": `${who}, ${clock(message.ts)}` },
-    message.is_ephemeral ? h("p", { class: "only-you" }, h("span", { "aria-hidden": "true" }, "👁 "), "Only visible to you ", h("button", { type: "button", class: "plain", onclick: () => act("dismiss", { ts: message.ts }) }, "Dismiss")) : null,
+    message.is_ephemeral ? h("p", { class: "only-you" }, icon("eye"), " Only visible to you ", h("button", { type: "button", class: "plain", onclick: () => act("dismiss", { ts: message.ts }) }, "Dismiss")) : null,
     avatar(message.user, bot),
     h("div", { class: "content" },
       h("div", { class: "byline" }, h("strong", { class: "author" }, who), bot ? h("span", { class: "app-badge" }, "APP") : null,

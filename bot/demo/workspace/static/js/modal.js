@@ -3,6 +3,7 @@
 import { act } from "./api.js";
 import { blocks } from "./blocks.js";
 import { h } from "./dom.js";
+import { icon } from "./icons.js";
 import { plain } from "./mrkdwn.js";
 import { store } from "./store.js";
 import { send } from "./message.js";
@@ -46,7 +47,7 @@ function open(view, depth, form, errors) {
   const title = `title-${view.id}`;
   dialog.setAttribute("aria-labelledby", title);
   dialog.replaceChildren(h("form", { class: "modal-form", novalidate: true, onsubmit: (event) => { event.preventDefault(); submit(view, depth, form, event.submitter || event.target); } },
-    h("div", { class: "modal-head" }, h("span", { class: "avatar tint-bot", "aria-hidden": "true" }, "🔎"), h("h2", { id: title }, plain(view.title.text)), h("button", { type: "button", class: "close", "aria-label": "Close", onclick: () => dismiss(true) }, "×")),
+    h("div", { class: "modal-head" }, h("span", { class: "avatar tint-bot", "aria-hidden": "true" }, icon("search")), h("h2", { id: title }, plain(view.title.text)), h("button", { type: "button", class: "close", "aria-label": "Close", onclick: () => dismiss(true) }, "×")),
     h("div", { class: "modal-body" }, blocks(view.blocks, context)),
     h("p", { class: "problem modal-problem", role: "alert" }, ""),
     h("div", { class: "modal-foot" }, h("button", { type: "button", class: "button", onclick: () => dismiss(false) }, plain(view.close?.text || (depth > 1 ? "Back" : "Cancel"))),

@@ -2,6 +2,7 @@
 
 import { fragment, h, link } from "./dom.js";
 import { emoji } from "./emoji.js";
+import { drawn, PICTURES } from "./icons.js";
 import { channelName, nameOf, store } from "./store.js";
 
 const TOKEN = new RegExp([
@@ -56,7 +57,7 @@ export function inline(text) {
   const nodes = [];
   let from = 0;
   for (const match of text.matchAll(TOKEN)) {
-    if (match.index > from) nodes.push(unescape(text.slice(from, match.index)));
+    if (match.index > from) nodes.push(words(unescape(text.slice(from, match.index))));
     const found = match.groups;
     if (found.code !== undefined) nodes.push(h("code", {}, unescape(found.code)));
     else if (found.angle !== undefined) nodes.push(angle(found.angle));
@@ -65,13 +66,21 @@ export function inline(text) {
     else nodes.push(symbol(found.emoji));
     from = match.index + match[0].length;
   }
-  nodes.push(unescape(text.slice(from)));
+  nodes.push(words(unescape(text.slice(from))));
   return fragment(nodes);
 }
 
+const picture = (character, label) => h("span", { class: "emoji", role: "img", "aria-label": label }, drawn(character.replace("\uFE0F", "")) || character);
+
 export function symbol(name) {
   const found = emoji(name);
-  return found ? h("span", { class: "emoji", role: "img", "aria-label": name.replaceAll("_", " ") }, found) : `:${name}:`;
+  return found ? picture(found, name.replaceAll("_", " ")) : `:${name}:`;
+}
+
+// Text whose pictures are drawn by the page. A lone character of text stays text for those who copy it.
+export function words(text) {
+  if (!PICTURES.test(text)) return text;
+  return text.split(new RegExp(PICTURES.source, "u")).map((part, place) => (place % 2 ? picture(part, part) : part));
 }
 
 function lines(text) {
@@ -114,7 +123,7 @@ const trimmed = (part, place, count) => {
 
 export const plain = (text) => h("span", { dir: "auto" }, String(text).split(/(:[a-z0-9_+-]+:)/).map((part) => {
   const name = part.match(/^:([a-z0-9_+-]+):$/);
-  return name ? symbol(name[1]) : part;
+  return name ? symbol(name[1]) : words(part);
 }));
 
 export const textObject = (body) => (body.type === "mrkdwn" ? mrkdwn(body.text) : plain(body.text));

@@ -1,16 +1,18 @@
 // Plans, task cards and tables.
 
 import { h, hidden, link } from "./dom.js";
+import { icon } from "./icons.js";
 import { richText } from "./rich.js";
+import { plain } from "./mrkdwn.js";
 import { remember, remembered } from "./store.js";
 
 const STATES = {
-  pending: ["○", "not started"], in_progress: ["◐", "running"], complete: ["✓", "done"], error: ["!", "failed"],
+  pending: ["ring", "not started"], in_progress: ["spinner", "running"], complete: ["tick", "done"], error: ["bang", "failed"],
 };
 
 function badge(status) {
   const [sign, words] = STATES[status] || STATES.pending;
-  return h("span", { class: `state state-${status || "pending"}` }, h("span", { "aria-hidden": "true" }, sign), hidden(`${words}: `));
+  return h("span", { class: `state state-${status || "pending"}` }, icon(sign, sign === "spinner" ? "spinner" : ""), hidden(`${words}: `));
 }
 
 export function taskCard(task, key) {
@@ -19,7 +21,7 @@ export function taskCard(task, key) {
     task.output ? h("div", { class: "task-output" }, richText(task.output)) : null,
   ];
   const sources = (task.sources || []).map((source) => h("li", {}, link(source.url, source.text)));
-  const title = [badge(task.status), h("span", { class: "task-title", dir: "auto" }, task.title),
+  const title = [badge(task.status), h("span", { class: "task-title" }, plain(task.title)),
     sources.length ? h("ul", { class: "sources", "aria-label": "Sources" }, sources) : null];
   if (!inside.some(Boolean)) return h("div", { class: "task" }, h("div", { class: "task-row" }, title));
   const id = `${key}/${task.task_id}`;
@@ -35,7 +37,7 @@ export function plan(block, key) {
   const words = tasks.length ? `${over} of ${tasks.length}${failed ? `, ${failed} failed` : ""}` : "";
   const id = `${key}/plan`;
   return h("details", { class: "plan", open: remembered(id, true), ontoggle: (event) => { if (event.target.classList.contains("plan")) remember(id, event.target.open); } },
-    h("summary", { class: "plan-title" }, h("strong", { dir: "auto" }, block.title), h("span", { class: "plan-count" }, words),
+    h("summary", { class: "plan-title" }, h("strong", {}, plain(block.title)), h("span", { class: "plan-count" }, words),
       h("progress", { max: Math.max(1, tasks.length), value: over, "aria-hidden": "true" })),
     tasks.map((task) => taskCard(task, key)));
 }
@@ -43,7 +45,7 @@ export function plan(block, key) {
 function cell(value) {
   if (value.type === "rich_text") return richText(value);
   if (value.type === "raw_number") return value.text ?? String(value.value);
-  return h("span", { dir: "auto" }, value.text);
+  return plain(value.text);
 }
 
 const number = (value) => value?.type === "raw_number";

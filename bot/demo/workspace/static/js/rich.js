@@ -1,7 +1,7 @@
 // The rich_text block, as nodes.
 
 import { h, link } from "./dom.js";
-import { date, symbol } from "./mrkdwn.js";
+import { date, symbol, words } from "./mrkdwn.js";
 import { channelName, nameOf, store } from "./store.js";
 
 function styled(node, style) {
@@ -14,7 +14,7 @@ function styled(node, style) {
 }
 
 const INLINE = {
-  text: (e) => e.text,
+  text: (e) => words(e.text),
   link: (e) => link(e.url, e.text),
   emoji: (e) => symbol(e.name),
   user: (e) => h("span", { class: e.user_id === store.me ? "mention loud" : "mention" }, `@${nameOf(e.user_id)}`),

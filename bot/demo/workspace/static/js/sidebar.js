@@ -1,6 +1,7 @@
 // Channels, the app, and who I am.
 
 import { byId, h, hidden } from "./dom.js";
+import { icon } from "./icons.js";
 import { avatar } from "./message.js";
 import { mine, myDm, store } from "./store.js";
 
@@ -14,8 +15,8 @@ export function drawSidebar(go) {
   const rooms = [...store.channels.values()].filter((channel) => !channel.is_im && mine(channel));
   const focused = document.activeElement?.dataset?.key;
   byId("sidebar").replaceChildren(
-    h("h2", {}, "Channels"), h("ul", {}, rooms.map((channel) => entry(channel.id, channel.is_private ? "🔒" : "#", channel.name, go))),
-    h("h2", {}, "Apps"), h("ul", {}, entry(myDm(), "🔎", "Inquest", go)));
+    h("h2", {}, "Channels"), h("ul", {}, rooms.map((channel) => entry(channel.id, channel.is_private ? icon("lock") : "#", channel.name, go))),
+    h("h2", {}, "Apps"), h("ul", {}, entry(myDm(), icon("search"), "Inquest", go)));
   if (focused?.startsWith("place-")) byId("sidebar").querySelector(`[data-key="${focused}"]`)?.focus();
 }
 
