@@ -1,0 +1,39 @@
+"""The App Home."""
+
+from __future__ import annotations
+
+from bot.slack.blocks.help import PROMPTS
+from bot.slack.blocks.home import HomeFacts, home_view
+from bot.slack.listeners.desk import Act, Desk
+
+
+class Home:
+    """Drawn anew each time somebody opens it."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def opened(self, act: Act) -> str | None:
+        event = act.body["event"]
+        if event.get("tab") == "messages":
+            prompts = [{"title": title, "message": text} for title, text in PROMPTS]
+            said = {"channel_id": event["channel"], "prompts": prompts, "title": "Try one of these"}
+            self._desk.answers.call("assistant.threads.setSuggestedPrompts", said)
+        else:
+            self._desk.answers.later(self._publish(act))
+        return None
+
+    async def _publish(self, act: Act) -> None:
+        view = home_view(await self._facts(act))
+        self._desk.answers.call("views.publish", {"user_id": act.by.id, "view": view})
+
+    async def _facts(self, act: Act) -> HomeFacts:
+        extras, verbs = self._desk.extras, self._desk.investigations
+        if act.by.guest:
+            return HomeFacts(role="guest: you see what is posted in your channels, and nothing beyond")
+        return HomeFacts(
+            running=await verbs.recent(by=act.by, limit=20, only_running=True),
+            recent=await verbs.recent(by=act.by, limit=5),
+            health=dict(await extras.health()) if extras.health else None,
+            role=await extras.role(act.by) if extras.role else None,
+        )

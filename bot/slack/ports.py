@@ -1,0 +1,80 @@
+"""What the Slack face asks of the rest: a few narrow protocols, so that tests and faces see the same edges."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from bot.domain.access import Principal
+from bot.domain.evidence import Evidence
+from bot.domain.investigation import Investigation
+from bot.services.investigations import OpenRequest
+from bot.store import Outgoing, Posted
+from connectors.model import Health
+
+
+class InvestigationVerbs(Protocol):
+    """`bot.services.investigations.Investigations`, as far as Slack uses it."""
+
+    async def open(self, request: OpenRequest, *, by: Principal, delivery_id: str | None = None) -> Investigation: ...
+    async def pause(self, investigation_id: str, *, by: Principal, delivery_id: str | None = None) -> str: ...
+    async def resume(self, investigation_id: str, *, by: Principal, delivery_id: str | None = None) -> str: ...
+    async def cancel(self, investigation_id: str, *, by: Principal, delivery_id: str | None = None) -> str: ...
+    async def retry(self, investigation_id: str, *, by: Principal, delivery_id: str | None = None) -> str: ...
+    async def guide(
+        self, investigation_id: str, text: str, *, by: Principal, delivery_id: str | None = None
+    ) -> str: ...
+    async def feedback(
+        self, investigation_id: str, *, value: str, note: str = "", by: Principal, delivery_id: str | None = None
+    ) -> str: ...
+    async def get(self, investigation_id: str) -> Investigation: ...
+    async def recent(
+        self, *, by: Principal, limit: int = 20, only_running: bool = False
+    ) -> Sequence[Investigation]: ...
+    async def in_thread(self, channel: str, thread_ts: str) -> Investigation | None: ...
+    async def evidence(self, evidence_id: str) -> Evidence: ...
+    async def handoff(self, investigation_id: str, *, to: str, by: Principal) -> str: ...
+
+
+class PublishingStore(Protocol):
+    """`bot.store.Store`, as far as the publisher uses it."""
+
+    async def investigation(self, investigation_id: str) -> Investigation: ...
+    async def evidence(self, ids: Sequence[str]) -> Sequence[Evidence]: ...
+    async def outgoing(self, *, limit: int = 100) -> Sequence[Outgoing]: ...
+    async def mark_published(self, stream: str, seq: int) -> None: ...
+    async def wait_for_outgoing(self, timeout_s: float) -> None: ...
+    async def hold_outbox(self, *, worker: str) -> bool: ...
+    async def posted(self, stream: str) -> Sequence[Posted]: ...
+    async def keep_posted(self, posted: Posted) -> None: ...
+
+
+Words = Callable[[str, Principal], Awaitable[str]]
+
+
+@dataclass(frozen=True)
+class Extras:
+    """Parts that may not be set up. Each callable gets the typed text and who typed it, and gives what to show.
+
+    `health` maps a source's name to how it is; `role` says in words what a person may do; `ticket` opens a ticket
+    for an investigation id.
+    """
+
+    ask: Words | None = None
+    sweeps: Words | None = None
+    runbooks: Words | None = None
+    ticket: Words | None = None
+    health: Callable[[], Awaitable[Mapping[str, Health]]] | None = None
+    role: Callable[[Principal], Awaitable[str]] | None = None
+
+
+__all__ = [
+    "Extras",
+    "InvestigationVerbs",
+    "OpenRequest",
+    "Outgoing",
+    "Posted",
+    "PublishingStore",
+    "Words",
+]

@@ -1,0 +1,1 @@
+"""Deliveries from Slack: checked, counted, de-duplicated, answered after the commit."""
