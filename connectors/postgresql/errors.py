@@ -50,6 +50,8 @@ _KINDS: tuple[tuple[tuple[type[Exception], ...], type[ConnectorError], str], ...
 def named_error(error: Exception, config: PostgresqlConfig, name: str) -> ConnectorError:
     """The ConnectorError for a driver's error."""
     reason = clean_text(str(error).splitlines()[0] if str(error) else "", config.secrets).rstrip(".")
+    if "rejected SSL upgrade" in reason and config.sslmode in {"allow", "prefer"}:
+        return Malformed(f"{name} does not speak PostgreSQL's protocol here.")
     if isinstance(error, ssl.SSLError) or "rejected SSL upgrade" in reason:
         return Misconfigured(f"{name}: TLS failed{_because(reason)}. Check sslmode and ca_file.")
     for kinds, named, words in _KINDS:

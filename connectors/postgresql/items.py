@@ -6,7 +6,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from pydantic import JsonValue
+
 from connectors.model import Item, JsonObject
+from connectors.redaction import redact_text
 from connectors.sql import json_cell
 
 _DEAD_RATIO, _DEAD_ROWS = 0.2, 10_000
@@ -16,9 +19,13 @@ _LARGE_BYTES = 10_000_000
 
 
 def fields(record: Any, *, without: Iterable[str] = ()) -> JsonObject:
-    """A row's cells by column name."""
+    """A row's cells by column name; the text of statements may hold passwords, which are masked."""
     left_out = set(without)
-    return {key: json_cell(value) for key, value in record.items() if key not in left_out}
+    return {key: _field(key, value) for key, value in record.items() if key not in left_out}
+
+
+def _field(key: str, value: Any) -> JsonValue:
+    return redact_text(value) if key.endswith("query") and isinstance(value, str) else json_cell(value)
 
 
 def activity(records: Sequence[Any], database: str) -> tuple[Item, ...]:
@@ -126,7 +133,7 @@ def _statement(record: Any, before: Sample, database: str) -> Item:
     calls = record["calls"] - calls_before
     spent_ms = record["total_ms"] - ms_before
     counted: JsonObject = {
-        "query": record["query"],
+        "query": redact_text(record["query"]),
         "calls": calls if calls else record["calls"],
         "mean_ms": spent_ms / calls if calls else record["mean_ms"],
         "baseline_mean_ms": ms_before / calls_before if calls and calls_before else None,

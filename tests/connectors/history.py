@@ -77,3 +77,27 @@ def _platform(service: str, index: int, hit: bool, at: float) -> Iterator[tuple[
             name = "pg_stat_activity_count"
             yield "gauge", name, f'{name}{{{server},state="{state}"}} {count} {at}'
         yield "gauge", "pg_settings_max_connections", f"pg_settings_max_connections{{{server}}} 50 {at}"
+
+
+RULES = """
+groups:
+  - name: shop
+    rules:
+      - alert: PaymentErrors
+        expr: vector(1) == 1
+        labels: {severity: critical, service: payment-service}
+        annotations: {summary: Payments fail}
+      - record: shop:nothing
+        expr: vector(0)
+"""
+SCRAPE = """
+  - job_name: dead
+    static_configs: [{targets: ["127.0.0.1:1"], labels: {service: catalog}}]
+"""
+
+
+class Fixed:
+    """A clock that stands at the end of the history."""
+
+    def now(self) -> datetime:
+        return END

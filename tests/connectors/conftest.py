@@ -1,0 +1,31 @@
+"""Real servers for connector tests, started once per session."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from tests.connectors import history
+from tests.connectors.shop import prepare
+from tests.support.servers import PostgresServer, PrometheusServer, require
+
+
+@pytest.fixture(scope="session")
+def prometheus() -> Iterator[PrometheusServer]:
+    """A Prometheus that knows two hours of a small shop, and has rules and one dead target."""
+    server = require(
+        lambda: PrometheusServer(openmetrics=history.openmetrics(), rules=history.RULES, scrape=history.SCRAPE)
+    )
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL with the shop's tables and a read-only role."""
+    server = require(PostgresServer)
+    asyncio.run(prepare(server))
+    yield server
+    server.stop()
