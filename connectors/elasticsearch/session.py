@@ -11,7 +11,7 @@ from pydantic import JsonValue
 
 from connectors.base import Answer, Ask
 from connectors.elasticsearch.answers import listed, mapping
-from connectors.elasticsearch.transport import received_bytes, room_bytes
+from connectors.elasticsearch.transport import TooLargeError, received_bytes, room_bytes, too_large
 from connectors.errors import Malformed, Rejected
 from connectors.model import JsonObject, Payload, SourceRef, TimeWindow
 
@@ -72,6 +72,8 @@ class Session:
         received_bytes.set(self._bytes)
         try:
             response = await call
+        except TooLargeError as error:
+            raise too_large(self._name) from error
         except RecursionError as error:
             raise Malformed(f"{self._name} answered JSON that is nested too deeply.") from error
         found: JsonValue = response.body

@@ -22,8 +22,11 @@ received_bytes: ContextVar[list[int] | None] = ContextVar("received_bytes", defa
 _CHUNK_BYTES = 65_536
 
 
-class TooLargeError(Exception):
-    """An answer passed its cap and was cut off at the socket."""
+class TooLargeError(RuntimeError):
+    """An answer passed its cap and was cut off at the socket.
+
+    A RuntimeError, since the driver lets those through as they are and does not blame the node.
+    """
 
 
 class _CountedResponse(aiohttp.ClientResponse):
@@ -92,8 +95,6 @@ def translate(error: Exception, config: ElasticsearchConfig, *, name: str) -> Co
         return Misconfigured(f"{name}: this address does not answer as Elasticsearch. Check hosts.")
     if isinstance(error, ApiError):
         return _from_status(error, config, name)
-    if isinstance(error, TransportError) and any(isinstance(cause, TooLargeError) for cause in error.errors):
-        return too_large(name)
     if isinstance(error, ConnectionTimeout):
         return TimedOut(f"{name} did not answer in time.")
     if isinstance(error, TlsError):
