@@ -2,21 +2,44 @@
 
 from __future__ import annotations
 
+import errno
 import secrets
 from collections.abc import Callable
 from typing import Protocol, TypeAlias, TypeVar
 
+import asyncpg
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from bot.errors import BotError, StoreBusy
+from bot.errors import StoreBusy
 
 T = TypeVar("T")
 Work: TypeAlias = Callable[[Connection], T]
 
-_FULL = ("disk is full", "disk full", "no space left", "53100")
-_LOCKED = ("locked", "lock timeout", "deadlock", "could not serialize")
+_FULL, _LOCKED, _READ_ONLY, _DAMAGED = (
+    "The disk of the database is full. Nothing was saved; free some space and try again.",
+    "The database is busy with another write. Try again in a moment.",
+    "The database cannot be written to. Check the rights of its file and folder.",
+    "The database file is damaged, or is not one of Inquest. Restore it from a copy.",
+)
+_UNREADABLE = "The database file cannot be read or written. Check its disk, its path and its rights."
+_SQLITE = {
+    5: _LOCKED,
+    6: _LOCKED,
+    8: _READ_ONLY,
+    10: _UNREADABLE,
+    11: _DAMAGED,
+    13: _FULL,
+    14: _UNREADABLE,
+    26: _DAMAGED,
+}
+"""Primary result codes, https://www.sqlite.org/rescode.html (read 2026-11-20)."""
+_POSTGRES = {"53100": _FULL, "55P03": _LOCKED, "40P01": _LOCKED, "40001": _LOCKED, "25006": _READ_ONLY}
+_TROUBLE_CLASSES = frozenset({"08", "25", "28", "3D", "40", "53", "55", "57", "58"})
+"""SQLSTATE classes that are not mistakes of ours: connection, transaction, sign-in, no such database, rollback,
+resources, state, operator, system."""
+DRIVER_ERRORS = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 
 
 class StoreUnreachable(StoreBusy):
@@ -28,6 +51,11 @@ class Backend(Protocol):
 
     holder: int
     """The liveness lock of this process; a claim carries it, so that others see when its process is gone."""
+
+    poll_s: float
+    """How long a wake-up from another process may be missed."""
+
+    async def start(self) -> None: ...
 
     async def read(self, work: Work[T]) -> T:
         """Run a question. StoreBusy or StoreUnreachable."""
@@ -49,37 +77,35 @@ def new_holder() -> int:
     return secrets.randbelow(2**31 - 2) + 1
 
 
-def told(error: Exception) -> BotError:
-    """The error as one plain sentence without addresses or statements."""
-    if isinstance(error, BotError):
-        return error
-    said = str(getattr(error, "orig", None) or error).lower() + _state(error)
-    if any(word in said for word in _FULL):
-        return StoreBusy("The disk of the database is full. Nothing was saved; free some space and try again.")
-    if any(word in said for word in _LOCKED):
-        return StoreBusy("The database is busy with another write. Try again in a moment.")
+def told(error: BaseException) -> StoreBusy:
+    """The trouble as one plain sentence without addresses or statements."""
+    known = _SQLITE.get(_sqlite_code(error)) or _POSTGRES.get(_state(error))
+    if known:
+        return StoreBusy(known)
     if isinstance(error, PoolTimeout):
         return StoreBusy("Every connection to the database is in use. Try again in a moment.")
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return StoreBusy(_FULL)
+    if _state(error)[:2] in ("28", "3D"):
+        return StoreBusy("The database refuses the sign-in. Check its address, user and password.")
     return StoreUnreachable("The database does not answer. Try again in a moment.")
 
 
 def is_trouble(error: BaseException) -> bool:
     """True for what a database or the way to it can do to us; anything else is a mistake of our own."""
+    if _sqlite_code(error):
+        return _sqlite_code(error) in _SQLITE
+    if _state(error):
+        return _state(error)[:2] in _TROUBLE_CLASSES
     if isinstance(error, DBAPIError):
-        return error.connection_invalidated or _is_operational(error)
-    return isinstance(error, PoolTimeout | OSError) or (
-        isinstance(error, SQLAlchemyError) and "connection" in str(error).lower()
-    )
+        names = {type(error).__name__, type(error.orig).__name__}
+        return error.connection_invalidated or bool(names & {"OperationalError", "InterfaceError"})
+    return isinstance(error, PoolTimeout | OSError | TimeoutError | asyncpg.InterfaceError)
 
 
-def _is_operational(error: DBAPIError) -> bool:
-    """SQLSTATE classes: 08 connection, 40 rollback, 53 resources, 55 state, 57 operator, 58 system, 25 timeout."""
-    state = _state(error)
-    if state:
-        return state[:2] in {"08", "25", "40", "53", "55", "57", "58"}
-    names = {type(error).__name__, type(error.orig).__name__}
-    return bool(names & {"OperationalError", "InterfaceError"})
+def _sqlite_code(error: BaseException) -> int:
+    return int(getattr(getattr(error, "orig", error), "sqlite_errorcode", 0) or 0) & 0xFF
 
 
 def _state(error: BaseException) -> str:
-    return str(getattr(getattr(error, "orig", None), "sqlstate", None) or "")
+    return str(getattr(getattr(error, "orig", error), "sqlstate", None) or "")

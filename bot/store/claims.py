@@ -56,6 +56,14 @@ def claim(connection: Connection, claimer: Claimer) -> tuple[Claim, Writing] | N
     return Claim(investigation=writing.after.investigation, fence=fence), writing
 
 
+def is_waiting(connection: Connection, claimer: Claimer) -> bool:
+    """True when something could be claimed, as far as one look without a lock can tell."""
+    dialect = connection.dialect.name
+    values = _next_values(claimer, database_now(connection, claimer.now))
+    found = connection.execute(select(table("investigations").c.id).where(*claimable(dialect)).limit(1), values)
+    return found.first() is not None
+
+
 def _claiming(claimer: Claimer, stream: str, head: Head, *, fence: Fence, until: datetime) -> Writing:
     event = NewEvent(
         kind=EventKind.CLAIMED,

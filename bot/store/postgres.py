@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import URL
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from bot.store.backend import Work, is_trouble, new_holder, told
+from bot.store.backend import DRIVER_ERRORS, Work, is_trouble, new_holder, told
 from bot.store.presence import Presence
 from bot.store.signals import Signals
 
@@ -26,6 +25,10 @@ _SESSION = {
 
 
 class PostgresBackend:
+    """Pool of 8: what two cores and one disk can use (more only wait for each other)."""
+
+    poll_s = 0.1
+
     def __init__(self, url: URL, *, signals: Signals) -> None:
         self.holder = new_holder()
         self._engine = create_async_engine(
@@ -42,14 +45,14 @@ class PostgresBackend:
         try:
             async with self._questions.connect() as connection:
                 return await connection.run_sync(work)
-        except (TimeoutError, SQLAlchemyError, OSError) as error:
+        except DRIVER_ERRORS as error:
             raise _shown(error) from error
 
     async def write(self, work: Work[T]) -> T:
         try:
             async with self._engine.begin() as connection:
                 return await connection.run_sync(work)
-        except (TimeoutError, SQLAlchemyError, OSError) as error:
+        except DRIVER_ERRORS as error:
             raise _shown(error) from error
 
     def hint(self, stream: str) -> None:
@@ -60,5 +63,5 @@ class PostgresBackend:
         await self._engine.dispose()
 
 
-def _shown(error: Any) -> Exception:
+def _shown(error: BaseException) -> BaseException:
     return told(error) if is_trouble(error) else error

@@ -9,14 +9,13 @@ from typing import Any
 import asyncpg
 from sqlalchemy import URL
 
-from bot.store.backend import told
+from bot.store.backend import DRIVER_ERRORS, told
 from bot.store.claims import LIVENESS_CLASS
 from bot.store.signals import Signals
 
 CHANNEL = "inquest_changed"
 _GATHER_S = 0.01
 _RETRY_S = 0.2
-_TROUBLE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncio.TimeoutError)
 
 
 class Presence:
@@ -31,8 +30,8 @@ class Presence:
     async def start(self) -> None:
         try:
             await self._connect()
-        except _TROUBLE as error:
-            raise told(error if isinstance(error, Exception) else OSError()) from error
+        except DRIVER_ERRORS as error:
+            raise told(error) from error
         self._task = asyncio.create_task(self._stay(), name="inquest-store-presence")
 
     async def _connect(self) -> None:
@@ -57,7 +56,7 @@ class Presence:
                     await self._connect()
                     self._signals.changed_elsewhere()
                 await self._send_hints()
-            except _TROUBLE:
+            except DRIVER_ERRORS:
                 await asyncio.sleep(_RETRY_S)
 
     async def _send_hints(self) -> None:
@@ -79,5 +78,5 @@ class Presence:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
         if self._connection is not None:
-            with contextlib.suppress(*_TROUBLE):
+            with contextlib.suppress(*DRIVER_ERRORS):
                 await self._connection.close(timeout=2)

@@ -16,7 +16,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.errors import StoreBusy
-from bot.store.backend import Work, is_trouble, new_holder, told
+from bot.store.backend import DRIVER_ERRORS, Work, is_trouble, new_holder, told
 from bot.store.urls import sqlite_path
 
 T = TypeVar("T")
@@ -91,6 +91,8 @@ def sqlite_engine(url: URL) -> Engine:
 class SqliteBackend:
     """The whole transaction of a group of appends runs in one go in the writer thread."""
 
+    poll_s = 1.0
+
     def __init__(self, url: URL) -> None:
         self.holder = new_holder()
         self._lock = FileLock(sqlite_path(url))
@@ -104,7 +106,10 @@ class SqliteBackend:
 
     async def start(self) -> None:
         """StoreBusy when the file belongs to another process."""
-        self._lock.take()
+        try:
+            self._lock.take()
+        except OSError as error:
+            raise StoreBusy(f"The folder of the database cannot be used: {error.strerror}.") from error
 
     async def read(self, work: Work[T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
@@ -117,7 +122,7 @@ class SqliteBackend:
                     return work(connection)
                 finally:
                     connection.exec_driver_sql("ROLLBACK")
-        except (SQLAlchemyError, OSError) as error:
+        except DRIVER_ERRORS as error:
             if is_trouble(error):
                 raise told(error) from error
             raise
@@ -146,7 +151,7 @@ class SqliteBackend:
             results = [self._one(connection, work) for work in works]
             connection.exec_driver_sql("COMMIT")
             return results
-        except (SQLAlchemyError, OSError) as error:
+        except DRIVER_ERRORS as error:
             self._give_up()
             return [told(error) if is_trouble(error) else error] * len(works)
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from datetime import datetime, timedelta
-from functools import partial
+from typing import TypeVar
 
 from sqlalchemy import Connection
 
@@ -15,9 +17,9 @@ from bot.domain.evidence import Evidence
 from bot.domain.ids import investigation_stream
 from bot.domain.investigation import Investigation
 from bot.domain.states import InvestigationState
-from bot.errors import BotError, InvalidRequest, SequenceConflict, UnknownId
+from bot.errors import BotError, InvalidRequest, SequenceConflict, StoreBusy, UnknownId
 from bot.store import access, claims, outbox, reading, rows, verify
-from bot.store.backend import Backend, StoreUnreachable
+from bot.store.backend import Backend, StoreUnreachable, Work
 from bot.store.model import Appended, BrokenLink, Claim, DuplicateDelivery, Fence, Outgoing, Posted, RoleBinding
 from bot.store.opening import open_backend
 from bot.store.signals import Signals, wait_for
@@ -39,6 +41,7 @@ _TRIES = 4
 _FOLLOW_POLL_S = 1.0
 _CHUNK = 1_000
 _OUTBOX = "outbox"
+T = TypeVar("T")
 
 
 class Store:
@@ -47,6 +50,7 @@ class Store:
     def __init__(self, backend: Backend, *, workspace: str, clock: Clock, signals: Signals) -> None:
         self._backend, self._workspace, self._clock, self._signals = backend, workspace, clock, signals
         self._heads: OrderedDict[str, Head] = OrderedDict()
+        self._looked, self._closed = 0.0, False
         self._writes: set[asyncio.Task[Head]] = set()
 
     @classmethod
@@ -63,7 +67,10 @@ class Store:
         return cls(backend, workspace=workspace, clock=clock or SystemClock(), signals=signals)
 
     async def close(self) -> None:
-        """Finish what was promised, free the claims' liveness, close the database."""
+        """Finish what was promised, free the claims' liveness, close the database. Twice does no harm."""
+        if self._closed:
+            return
+        self._closed = True
         if self._writes:
             await asyncio.wait(self._writes)
         await self._backend.close()
@@ -100,7 +107,7 @@ class Store:
         if seq == 0:
             head = EMPTY
         elif head is None or head.seq < seq:
-            head = await self._backend.read(lambda c: reading.head(c, self._workspace, stream))
+            head = await self._ask(lambda c: reading.head(c, self._workspace, stream))
         if head.seq == seq:
             return head
         seen = await self.delivery_seen(delivery_id) if delivery_id else None
@@ -111,7 +118,7 @@ class Store:
         raise SequenceConflict(f"Somebody else wrote to {stream} first.")
 
     async def _still_holds(self, fence: Fence) -> bool:
-        return await self._backend.read(lambda c: holds(c, fence))
+        return await self._ask(lambda c: holds(c, fence))
 
     async def _shielded(self, writing: Writing) -> Head:
         """A caller that is cancelled does not tear a transaction apart: it ends, and is remembered."""
@@ -136,14 +143,30 @@ class Store:
 
     async def _write_surely(self, writing: Writing) -> None:
         """Across a broken link: the hash says whether an earlier try was committed, so it is never written twice."""
-        for attempt in range(1, _TRIES + 1):
+        tries = iter(range(_TRIES))
+
+        def work(connection: Connection) -> None:
+            if next(tries) == 0 or not is_written(connection, writing):
+                write(connection, writing)
+
+        await self._again(work)
+
+    async def _again(self, work: Work[T]) -> T:
+        """Write what may safely be written twice, trying again for about a second when the database is away."""
+        for attempt in range(1, _TRIES):
             try:
-                await self._backend.write(partial(_write_once, writing=writing, again=attempt > 1))
-                return
+                return await self._backend.write(work)
             except StoreUnreachable:
-                if attempt == _TRIES:
-                    raise
                 await asyncio.sleep(0.05 * 4 ** (attempt - 1))
+        return await self._backend.write(work)
+
+    async def _ask(self, work: Work[T]) -> T:
+        for attempt in range(1, _TRIES):
+            try:
+                return await self._backend.read(work)
+            except StoreUnreachable:
+                await asyncio.sleep(0.05 * 4 ** (attempt - 1))
+        return await self._backend.read(work)
 
     def _remember(self, writing: Writing) -> None:
         self._heads[writing.stream] = writing.after
@@ -156,7 +179,7 @@ class Store:
 
     async def read(self, stream: str, *, after: int = 0, limit: int = 10_000) -> list[Event]:
         """The events behind `after`, in order; empty for an unknown stream."""
-        return await self._backend.read(lambda c: reading.events(c, self._workspace, stream, after=after, limit=limit))
+        return await self._ask(lambda c: reading.events(c, self._workspace, stream, after=after, limit=limit))
 
     async def follow(self, stream: str, *, after: int) -> AsyncIterator[Event]:
         """Every event behind `after`, and then each as it comes, until the caller stops."""
@@ -172,15 +195,15 @@ class Store:
 
     async def delivery_seen(self, delivery_id: str) -> str | None:
         """The stream that this delivery led to; None when it has had no effect yet."""
-        return await self._backend.read(lambda c: delivered_to(c, self._workspace, delivery_id))
+        return await self._ask(lambda c: delivered_to(c, self._workspace, delivery_id))
 
     async def first_broken_link(self, stream: str) -> BrokenLink | None:
         """None when every event of the stream, and its end, are as they were written."""
-        return await self._backend.read(lambda c: verify.first_broken_link(c, self._workspace, stream))
+        return await self._ask(lambda c: verify.first_broken_link(c, self._workspace, stream))
 
     async def broken_links(self) -> list[BrokenLink]:
         """The first broken link of every stream that has one."""
-        streams = await self._backend.read(lambda c: verify.streams(c, self._workspace))
+        streams = await self._ask(lambda c: verify.streams(c, self._workspace))
         found = [await self.first_broken_link(stream) for stream in streams]
         return [link for link in found if link is not None]
 
@@ -188,11 +211,11 @@ class Store:
 
     async def investigation(self, investigation_id: str) -> Investigation:
         """The investigation as it is now. UnknownId."""
-        seq = await self._backend.read(lambda c: reading.investigation_seq(c, self._workspace, investigation_id))
+        seq = await self._ask(lambda c: reading.investigation_seq(c, self._workspace, investigation_id))
         known = self._heads.get(investigation_stream(investigation_id))
         if known is not None and known.investigation is not None and known.seq == seq:
             return known.investigation
-        found = await self._backend.read(lambda c: reading.investigation(c, self._workspace, investigation_id))
+        found = await self._ask(lambda c: reading.investigation(c, self._workspace, investigation_id))
         if found is None:
             raise UnknownId(f"There is no investigation {investigation_id[:60]!r}.")
         return found
@@ -208,25 +231,22 @@ class Store:
     ) -> list[Investigation]:
         """Newest first; `before` is the id of the last one already seen."""
         wanted = reading.Filter(states=states, requester=requester, squad=squad, before=before, limit=limit)
-        return await self._backend.read(lambda c: reading.investigations(c, self._workspace, wanted))
+        return await self._ask(lambda c: reading.investigations(c, self._workspace, wanted))
 
     async def find_by_origin(self, *, channel: str, thread_ts: str) -> Investigation | None:
         """The newest investigation of a thread: asked there, or its card is the thread's first message."""
-        return await self._backend.read(lambda c: reading.by_origin(c, self._workspace, channel, thread_ts))
+        return await self._ask(lambda c: reading.by_origin(c, self._workspace, channel, thread_ts))
 
     async def evidence(self, ids: Sequence[str]) -> list[Evidence]:
         """In the order of the ids; unknown ones are left out."""
-        return await self._backend.read(lambda c: reading.evidence(c, self._workspace, ids)) if ids else []
+        return await self._ask(lambda c: reading.evidence(c, self._workspace, ids)) if ids else []
 
     # claims
 
     async def claim_next(self, *, worker: str, lease_s: float = 15.0) -> Claim | None:
         """Take the next investigation that needs a worker, people's before schedules'; None when there is none."""
         self._signals.work.clear()
-        claimer = claims.Claimer(
-            workspace=self._workspace, worker=worker, holder=self._backend.holder, lease_s=lease_s,
-            now=self._clock.now(), cached=self._heads.get,
-        )  # fmt: skip
+        claimer = self._claimer(worker=worker, lease_s=lease_s)
         taken = await self._backend.write(lambda c: claims.claim(c, claimer))
         if taken is None:
             return None
@@ -235,21 +255,48 @@ class Store:
 
     async def renew(self, fence: Fence, *, lease_s: float = 15.0) -> None:
         """Keep a claim for another `lease_s`. FenceLost."""
-        await self._backend.write(lambda c: claims.renew(c, fence, until=self._until(lease_s)))
+        await self._again(lambda c: claims.renew(c, fence, until=self._until(lease_s)))
 
     async def renew_all(self, *, worker: str, lease_s: float = 15.0) -> dict[str, int]:
         """Keep every claim of this worker with one statement; gives investigation id → token of those still held."""
         until = self._until(lease_s)
-        return await self._backend.write(lambda c: claims.renew_all(c, worker, self._backend.holder, until=until(c)))
+        return await self._again(lambda c: claims.renew_all(c, worker, self._backend.holder, until=until(c)))
 
     async def release(self, fence: Fence) -> None:
         """Give a claim back. Nothing happens when it was lost already."""
-        if await self._backend.write(lambda c: claims.release(c, fence)):
+        if await self._again(lambda c: claims.release(c, fence)):
             self._signals.work.set()
 
     async def wait_for_work(self, timeout_s: float) -> None:
-        """Return when there may be something to claim, at the latest after `timeout_s`."""
-        await wait_for(self._signals.work, timeout_s)
+        """Return when there may be something to claim, at the latest after `timeout_s`.
+
+        A process that died makes no sound: every now and then the table is asked, once for all who wait.
+        """
+        end = time.monotonic() + timeout_s
+        while (left := end - time.monotonic()) > 0:
+            if await wait_for(self._signals.work, min(left, self._backend.poll_s)):
+                return
+            await self._look_for_work()
+
+    async def _look_for_work(self) -> None:
+        now = time.monotonic()
+        if now < self._looked + self._backend.poll_s / 2:
+            return
+        self._looked = now
+        claimer = self._claimer(worker="", lease_s=0)
+        with contextlib.suppress(StoreBusy):
+            if await self._backend.read(lambda c: claims.is_waiting(c, claimer)):
+                self._signals.work.set()
+
+    def _claimer(self, *, worker: str, lease_s: float) -> claims.Claimer:
+        return claims.Claimer(
+            workspace=self._workspace,
+            worker=worker,
+            holder=self._backend.holder,
+            lease_s=lease_s,
+            now=self._clock.now(),
+            cached=self._heads.get,
+        )
 
     def _until(self, lease_s: float) -> Callable[[Connection], datetime]:
         return lambda c: claims.database_now(c, self._clock.now()) + timedelta(seconds=lease_s)
@@ -259,11 +306,11 @@ class Store:
     async def outgoing(self, *, limit: int = 100) -> list[Outgoing]:
         """The streams that have got further than what was shown of them, longest waiting first."""
         self._signals.outgoing.clear()
-        return await self._backend.read(lambda c: outbox.waiting(c, self._workspace, limit=limit))
+        return await self._ask(lambda c: outbox.waiting(c, self._workspace, limit=limit))
 
     async def mark_published(self, stream: str, seq: int) -> None:
         """The stream was shown up to `seq`."""
-        await self._backend.write(lambda c: outbox.mark_published(c, self._workspace, stream, seq))
+        await self._again(lambda c: outbox.mark_published(c, self._workspace, stream, seq))
 
     async def wait_for_outgoing(self, timeout_s: float) -> None:
         """Return when something may have to be shown, at the latest after `timeout_s`."""
@@ -276,28 +323,23 @@ class Store:
     async def hold(self, name: str, *, worker: str, lease_s: float = 5.0) -> bool:
         """The same for any duty that one process has at a time, such as the schedule."""
         duty = outbox.Duty(self._workspace, name, worker, self._backend.holder, lease_s)
-        return await self._backend.write(lambda c: outbox.hold(c, duty, self._clock.now()))
+        return await self._again(lambda c: outbox.hold(c, duty, self._clock.now()))
 
     async def drop(self, name: str, *, worker: str) -> None:
         """Let another have the duty at once."""
         duty = outbox.Duty(self._workspace, name, worker, self._backend.holder, 0.0)
-        await self._backend.write(lambda c: outbox.drop(c, duty))
+        await self._again(lambda c: outbox.drop(c, duty))
 
     async def posted(self, stream: str) -> list[Posted]:
         """What of the stream was posted where."""
-        return await self._backend.read(lambda c: outbox.posted(c, self._workspace, [stream]))
+        return await self._ask(lambda c: outbox.posted(c, self._workspace, [stream]))
 
     async def keep_posted(self, posted: Posted) -> None:
         """Remember a message, or what it shows now."""
-        await self._backend.write(lambda c: outbox.keep_posted(c, self._workspace, posted, self._clock.now()))
+        await self._again(lambda c: outbox.keep_posted(c, self._workspace, posted, self._clock.now()))
 
     # roles
 
     async def role_bindings(self, principal_id: str | None = None) -> list[RoleBinding]:
         """The roles of one principal, or of all. They change by RoleGranted and RoleRevoked in the stream `access`."""
-        return await self._backend.read(lambda c: access.bindings(c, self._workspace, principal_id))
-
-
-def _write_once(connection: Connection, *, writing: Writing, again: bool) -> None:
-    if not (again and is_written(connection, writing)):
-        write(connection, writing)
+        return await self._ask(lambda c: access.bindings(c, self._workspace, principal_id))
