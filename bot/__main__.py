@@ -65,6 +65,125 @@ def investigate(
     raise typer.Exit(asyncio.run(work))
 
 
+@app.command()
+def demo(
+    scenario: Annotated[str, typer.Option(help="Which incident to play.")] = "bad_deployment",
+    seed: Annotated[int, typer.Option(help="Which variant of it.")] = 1,
+    port: Annotated[int, typer.Option(help="Port of the page; a free one is taken when it is in use.")] = 8765,
+) -> None:
+    """Try Inquest without any account: a simulated Slack workspace and an incident."""
+    from bot.cli.demo import demo as run
+
+    asyncio.run(run(load_settings(), scenario=scenario, seed=seed, port=port))
+
+
+@app.command()
+def serve(config: ConfigOption = None) -> None:
+    """Run everything in one process: Slack, HTTP API, worker and scheduler."""
+    _serve(config, "web", "worker", "scheduler")
+
+
+@app.command()
+def web(config: ConfigOption = None) -> None:
+    """Run Slack and the HTTP API; workers run elsewhere."""
+    _serve(config, "web")
+
+
+@app.command()
+def worker(config: ConfigOption = None) -> None:
+    """Run investigations; any number of workers share PostgreSQL."""
+    _serve(config, "worker")
+
+
+@app.command()
+def scheduler(config: ConfigOption = None) -> None:
+    """Run what happens on a schedule."""
+    _serve(config, "scheduler")
+
+
+def _serve(config: Path | None, *names: str) -> None:
+    from bot.app import Part
+    from bot.cli.serve import serve as run
+
+    asyncio.run(run(_settings(config), *(Part(name) for name in names)))
+
+
+@app.command()
+def release() -> None:
+    """Bring the database to the schema that this version needs."""
+    from bot.store import schema
+
+    url = load_settings().database_url.get_secret_value()
+    schema.upgrade(url)
+    print("The database is at the current schema.")
+
+
+@app.command()
+def doctor(config: ConfigOption = None) -> None:
+    """Name what is missing or unreachable, and the mend for each."""
+    from bot.cli.doctor import doctor as run
+
+    settings = _settings(config)
+    _quiet_logs(settings)
+    raise typer.Exit(asyncio.run(run(settings)))
+
+
+sources_app = typer.Typer(help="The sources that config/sources.yaml lists.", no_args_is_help=True)
+app.add_typer(sources_app, name="sources")
+
+
+@sources_app.command("list")
+def sources_list(config: ConfigOption = None) -> None:
+    """List the configured sources and their tools."""
+    from bot.cli.sources import list_sources
+
+    list_sources(_settings(config))
+
+
+@sources_app.command("test")
+def sources_test(config: ConfigOption = None) -> None:
+    """Test the connection to every source."""
+    from bot.cli.sources import test_sources
+
+    raise typer.Exit(asyncio.run(test_sources(_settings(config))))
+
+
+@sources_app.command("describe")
+def sources_describe(name: str, config: ConfigOption = None) -> None:
+    """Show what one source holds: tables, indices, metrics, namespaces."""
+    from bot.cli.sources import describe_source
+
+    raise typer.Exit(asyncio.run(describe_source(_settings(config), name)))
+
+
+@app.command()
+def status() -> None:
+    """Show what runs and what ran last."""
+    from bot.cli.status import status as run
+
+    asyncio.run(run(load_settings()))
+
+
+@app.command("config")
+def show_config() -> None:
+    """List every setting with its value here (secrets hidden) and what it does."""
+    from bot.cli.config import show
+
+    show(load_settings())
+
+
+audit_app = typer.Typer(help="The event log.", no_args_is_help=True)
+app.add_typer(audit_app, name="audit")
+
+
+@audit_app.command("verify")
+def audit_verify() -> None:
+    """Check every hash chain of the event log; names the first broken link."""
+    from bot.cli.status import verify
+
+    raise typer.Exit(asyncio.run(verify(load_settings())))
+
+
 def _quiet_logs(settings: Settings) -> None:
     from bot.telemetry import configure_logs
 

@@ -1,0 +1,109 @@
+"""`inquest serve | web | worker | scheduler`: the long-running processes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+
+import structlog
+import uvicorn
+
+from bot.api.app import SlackDoor, make_app
+from bot.api.auth import bearer
+from bot.api.routes import ApiParts
+from bot.app import App, Part, require_slack, slack_face
+from bot.settings import Settings, SlackMode
+from bot.telemetry import configure_logs
+
+log = structlog.get_logger(__name__)
+
+_STOP_S = 5
+
+
+async def serve(settings: Settings, *parts: Part) -> None:
+    """Run until SIGTERM or SIGINT; then stop within seconds, handing back what is held."""
+    configure_logs(level=settings.log_level, as_json=settings.log_json)
+    mode = require_slack(settings) if Part.WEB in parts else SlackMode.OFF
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    async with up(settings, mode, *parts) as address:
+        log.info("inquest.ready", http=address, slack=mode.value, parts=[part.value for part in parts])
+        await stopping.wait()
+        log.info("inquest.stopping")
+
+
+@contextlib.asynccontextmanager
+async def up(settings: Settings, mode: SlackMode, *parts: Part) -> AsyncIterator[str]:
+    """Everything running; gives the address of the HTTP API ("" without one)."""
+    async with contextlib.AsyncExitStack() as stack:
+        app = await App.create(settings, os.environ)
+        stack.push_async_callback(app.stop)
+        await app.start(*parts)
+        if Part.WEB not in parts:
+            yield ""
+            return
+        door: SlackDoor | None = None
+        if mode is not SlackMode.OFF:
+            face = await slack_face(app, mode)
+            await face.start()
+            stack.push_async_callback(face.stop)
+            door = face.handle_http if mode is SlackMode.HTTP else None
+        yield await stack.enter_async_context(_http(app, settings, door))
+
+
+@contextlib.asynccontextmanager
+async def _http(app: App, settings: Settings, door: SlackDoor | None) -> AsyncIterator[str]:
+    token = settings.api_token.get_secret_value() if settings.api_token else None
+    parts = ApiParts(
+        investigations=app.investigations,
+        store=app.store,
+        catalogue=app.catalogue,
+        clock=app.clock,
+        authenticate=bearer(token),
+    )
+    listener = _listen(settings.http_host, settings.http_port)
+    config = uvicorn.Config(
+        make_app(parts, app.metrics, slack=door),
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=_STOP_S,
+    )
+    server = _Server(config)
+    running = asyncio.create_task(server.serve(sockets=[listener]), name="http")
+    try:
+        while not server.started and not running.done():  # noqa: ASYNC110 - uvicorn offers a flag, no event
+            await asyncio.sleep(0.01)
+        host, port = listener.getsockname()[:2]
+        yield f"http://{host}:{port}"
+    finally:
+        server.should_exit = True
+        await asyncio.gather(running, return_exceptions=True)
+        listener.close()
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to us: one place decides when everything stops."""
+
+    @contextlib.contextmanager
+    def capture_signals(self):  # type: ignore[no-untyped-def]  # uvicorn's own signature
+        yield
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        print(f"inquest: cannot listen on {host}:{port}: {error.strerror}.", file=sys.stderr)
+        raise SystemExit(2) from error
+    listener.listen(1024)
+    return listener
