@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from bot.domain.access import Principal, PrincipalKind
 from bot.domain.ids import investigation_stream
 from bot.domain.investigation import Investigation
-from bot.domain.question import Analysis, Catalogue, CaseFile, Plan, PlannedCall, Question, Ranking, Setting
+from bot.domain.question import Analysis, CaseFile, Catalogue, Plan, PlannedCall, Question, Ranking, Setting
 from bot.domain.report import Synthesis
 from bot.reasoning.rules import RulesReasoner
 from bot.services.catalogue import Catalogue as CatalogueService
