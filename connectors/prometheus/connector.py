@@ -131,10 +131,11 @@ class PrometheusConnector(Connector[PrometheusConfig]):
         start = window.start - timedelta(minutes=arguments.baseline_minutes)
         span = self._allowed(TimeWindow(start=start, end=window.end))
         found = await self._signals.discover(span, ask)
-        step_s = signals_step_s(found, arguments.services, span, ask)
-        scope = Scope(arguments.services, rate_window_s(found.scrape_s, step_s))
         plan = plan_dependencies if dependencies else plan_signals
-        queries = plan(found.chosen, found.labels, scope)
+        outline = plan(found.chosen, found.labels, Scope(arguments.services, 60))
+        services = len(arguments.services) or len(found.services)
+        step_s = signals_step_s(outline, services, span, ask, finest_s=max(15.0, found.scrape_s))
+        queries = plan(found.chosen, found.labels, Scope(arguments.services, rate_window_s(found.scrape_s, step_s)))
         fetched = await self._signals.fetch(queries, span, step_s, ask)
         source = self._series_source(queries, span, step_s) if queries else self._nothing_found(span)
         return Answer(

@@ -16,8 +16,15 @@ from connectors.prometheus.conventions import NAMES, SERVICE_LABELS, Chosen, cho
 from connectors.prometheus.plan import Query, needs_labels
 
 DISCOVERY_TTL = timedelta(minutes=5)
-STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 86400)
-_EXPECTED_METRICS = 14
+STEPS_S = (1, 2, 5, 10, 15, 20, 30, 45, 60, 75, 90, 120, 180, 300, 600, 900, 1800, 3600, 7200, 21600, 86400)
+_SHARED_METRICS = {
+    "connections",
+    "connections_limit",
+    "connections_ratio",
+    "replication_lag",
+    "queue_depth",
+    "pool_ratio",
+}
 _DATABASE_METRICS = {"connections", "connections_limit", "connections_ratio", "replication_lag"}
 
 
@@ -125,10 +132,13 @@ def step_for(span: TimeWindow, *, series: int, most_points: int, finest_s: float
     return float(next((step for step in STEPS_S if step >= needed), math.ceil(needed / 86_400) * 86_400))
 
 
-def signals_step_s(found: Discovered, services: tuple[str, ...], span: TimeWindow, ask: Ask) -> float:
-    count = len(services) or max(1, len(found.services))
-    expected = count * _EXPECTED_METRICS + 10
-    return step_for(span, series=expected, most_points=ask.limits.max_points, finest_s=max(15.0, found.scrape_s))
+def signals_step_s(queries: list[Query], services: int, span: TimeWindow, ask: Ask, *, finest_s: float) -> float:
+    """The finest step at which all answers fit the points: then nothing need be thinned, and series stay aligned."""
+    shared = sum(1 for query in queries if query.metric in _SHARED_METRICS)
+    edges = 3 if any(query.callee_label for query in queries) else 1
+    ratios = sum(1 for query in queries if query.metric == "error_rate")
+    expected = (len(queries) - shared + ratios) * max(1, services) * edges + 2 * shared
+    return step_for(span, series=expected, most_points=ask.limits.max_points, finest_s=finest_s)
 
 
 class Gathered:
