@@ -39,7 +39,8 @@ _POSTGRES = {"53100": _FULL, "55P03": _LOCKED, "40P01": _LOCKED, "40001": _LOCKE
 _TROUBLE_CLASSES = frozenset({"08", "25", "28", "3D", "40", "53", "55", "57", "58"})
 """SQLSTATE classes that are not mistakes of ours: connection, transaction, sign-in, no such database, rollback,
 resources, state, operator, system."""
-DRIVER_ERRORS = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+_LINK_ERRORS = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
+DRIVER_ERRORS = (SQLAlchemyError, asyncpg.PostgresError, *_LINK_ERRORS)
 
 
 class StoreUnreachable(StoreBusy):
@@ -100,7 +101,7 @@ def is_trouble(error: BaseException) -> bool:
     if isinstance(error, DBAPIError):
         names = {type(error).__name__, type(error.orig).__name__}
         return error.connection_invalidated or bool(names & {"OperationalError", "InterfaceError"})
-    return isinstance(error, PoolTimeout | OSError | TimeoutError | asyncpg.InterfaceError)
+    return isinstance(error, (PoolTimeout, *_LINK_ERRORS))
 
 
 def _sqlite_code(error: BaseException) -> int:

@@ -37,8 +37,8 @@ class Presence:
     async def _connect(self) -> None:
         dsn = self._url.set(drivername="postgresql").render_as_string(hide_password=False)
         connection = await asyncpg.connect(dsn, timeout=5, server_settings={"application_name": "inquest presence"})
-        try:
-            await connection.execute("SELECT pg_advisory_lock($1, $2)", LIVENESS_CLASS, self._holder)
+        try:  # shared, so that a half-dead earlier link of this process cannot keep us waiting
+            await connection.execute("SELECT pg_advisory_lock_shared($1, $2)", LIVENESS_CLASS, self._holder)
             await connection.add_listener(CHANNEL, self._heard)
         except BaseException:
             connection.terminate()
@@ -57,6 +57,7 @@ class Presence:
                     self._signals.changed_elsewhere()
                 await self._send_hints()
             except DRIVER_ERRORS:
+                self._hang_up()
                 await asyncio.sleep(_RETRY_S)
 
     async def _send_hints(self) -> None:
@@ -77,6 +78,10 @@ class Presence:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
-        if self._connection is not None:
-            with contextlib.suppress(*DRIVER_ERRORS):
-                await self._connection.close(timeout=2)
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        """Close at once: the server then frees the lock, and whoever waits for our work may have it."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.terminate()
