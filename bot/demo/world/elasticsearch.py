@@ -150,12 +150,8 @@ class ElasticsearchServer:
         patterns = request.match_info.get("index", "*").split(",")
         names = [name for name in self._names() if _selected(name, patterns)]
         body = await _body(request)
-        fields = (
-            str(request.query.get("fields", "") or "").split(",")
-            if request.query.get("fields")
-            else body.get("fields", ["*"])
-        )
-        wanted = fields if isinstance(fields, list) else [fields]
+        fields = request.query.get("fields") or body.get("fields", ["*"])
+        wanted = fields.split(",") if isinstance(fields, str) else fields
         found: dict[str, Any] = {}
         for kind in sorted({_family(name) for name in names}):
             for field, kind_of in FIELDS[kind].items():

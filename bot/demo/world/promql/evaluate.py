@@ -83,7 +83,23 @@ class Evaluator:
         function = FUNCTIONS.get(node.func.name)
         if function is None:
             raise PromqlError(f"unknown function with name {node.func.name!r}")
-        return function([self.walk(argument, times) for argument in node.args], times)
+        if node.func.name == "timestamp" and type(node.args[0]).__name__ == "VectorSelector":
+            return self._sampled_at(node.args[0], times)
+        value = function([self.walk(argument, times) for argument in node.args], times)
+        if node.func.name.startswith("absent") and isinstance(value, Vector):
+            return Vector([Sample(_wanted_labels(node.args[0]), s.values, s.there) for s in value.samples])
+        return value
+
+    def _sampled_at(self, selector: Any, times: Array) -> Value:
+        """When the samples that answer a selector were taken."""
+        moments = _moments(selector, times)
+        samples = []
+        for series in self._select(matchers_of(selector)):
+            at = np.maximum(np.searchsorted(series.times, moments, side="right") - 1, 0)
+            there = (series.times[at] <= moments) & (moments < series.valid_until[at])
+            if there.any():
+                samples.append(Sample(without_name(series.labels), series.times[at], there))
+        return Vector(samples)
 
     def _vectorselector(self, node: Any, times: Array) -> Value:
         moments = _moments(node, times)
@@ -151,6 +167,16 @@ def matches(labels: Any, matchers: Sequence[Matcher]) -> bool:
         if hit == operator.startswith("!"):
             return False
     return True
+
+
+def _wanted_labels(node: Any) -> dict[str, str]:
+    """The labels that absent() gives its answer: those the selector asks to be equal."""
+    selector = getattr(node, "vector_selector", node)
+    if type(selector).__name__ != "VectorSelector":
+        return {}
+    found = matchers_of(selector)
+    names = [name for name, _, _ in found]
+    return {n: v for n, op, v in found if op == "=" and n != "__name__" and names.count(n) == 1}
 
 
 def _moments(node: Any, times: Array) -> Array:
