@@ -172,5 +172,10 @@ def check_pattern(text: str) -> None:
 def check_regexp(text: str) -> None:
     """Refuse long expressions, many open repeats, and repeats inside repeats."""
     loose = len(re.findall(r"(?<!\\)[*+]", text))
-    if len(text) > 200 or loose > MAX_STARS or re.search(r"[*+}]\)[*+{]", text) or re.search(r"\{\d*,?\d{4,}", text):
+    if (
+        len(text) > 200
+        or loose > MAX_STARS
+        or re.search(r"[*+}][^()]*\)[*+{]", text)
+        or re.search(r"\{\d*,?\d{4,}", text)
+    ):
         raise RefusalError("The regular expression is too costly. Use a simpler one.")

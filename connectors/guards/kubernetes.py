@@ -17,8 +17,8 @@ from connectors.guards.wire import integer
 _SHELL = re.compile(r"[\n\r;&|`<>\\$\x00]")
 _RESOURCE = re.compile(r"[a-z][a-z0-9]*(?:\.[a-z0-9][a-z0-9.-]*)?")
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._:-]{0,251}[A-Za-z0-9])?")
-_SAFE_VALUE = re.compile(r"[\w ./:=!,()@*\[\]{}'\"?+~#^-]*")
-_OUTPUT = re.compile(r"json|yaml|wide|name|(?:jsonpath(?:-as-json)?|custom-columns)=[^$`\\;|&<>]{1,2000}")
+_SAFE_VALUE = re.compile(r"(?:[\w ./:=!,()@*\[\]{}'\"?+~#^-]|\\[tn])*")
+_OUTPUT = re.compile(r"json|yaml|wide|name|(?:jsonpath(?:-as-json)?|custom-columns)=(?:[^$`\\;|&<>]|\\[tn]){1,2000}")
 _HEALTH = re.compile(r"/(?:version|healthz|livez|readyz)(?:/[a-z0-9/-]*)?")
 _PARAMETERS = frozenset(
     {
@@ -33,15 +33,17 @@ def judge(text: str, *, limits: GuardLimits) -> Allowed:
     """Return the canonical line; raise RefusalError otherwise."""
     del limits
     line = text.strip()
-    request = line.startswith("GET /")
-    if _SHELL.search(line.replace("&", "") if request else line):
+    request = re.match(r"GET +/", line) is not None
+    judged = line.replace("&", "") if request else re.sub(r"(?<=[}\"'])\\[tn](?=[}\"'])", "", line)
+    if _SHELL.search(judged):
         raise RefusalError("The line holds characters a shell would act on. Send one plain command.")
     if line.startswith("kubectl "):
         return _kubectl(line)
     verb, _, path = line.partition(" ")
-    if verb != "GET" or not path.startswith("/") or " " in path.strip():
+    path = path.strip()
+    if verb != "GET" or not path.startswith("/") or " " in path:
         raise RefusalError("Only kubectl reading commands and GET /path are read here.")
-    return Allowed(f"GET {check_path(path.strip())}")
+    return Allowed(f"GET {check_path(path)}")
 
 
 def _kubectl(line: str) -> Allowed:
@@ -54,6 +56,10 @@ def _kubectl(line: str) -> Allowed:
         r"-o[= ]*(jsonpath|custom-columns)", outside
     ):
         raise RefusalError("The line holds characters a shell would expand. Quote them or leave them out.")
+    while len(words) > 2 and words[0] in {"-n", "--namespace"}:
+        words = [*words[2:], *words[:2]]
+    while words and re.fullmatch(r"(?:--namespace=|-n=?)[a-z0-9-]+|-A|--all-namespaces", words[0]):
+        words = [*words[1:], words[0]]
     if not words or words[0] not in VERBS:
         raise RefusalError(
             f"'kubectl {(words or [''])[0][:30]}' is not on the list of reading commands. Use get, describe, logs, top or events."

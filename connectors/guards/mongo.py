@@ -42,6 +42,8 @@ def _judge_command(
     _check_database(command)
     if name == "explain":
         return _explain(command, limits, notes)
+    if name == "getLog" and command[name] not in ("global", "startupWarnings"):
+        raise RefusalError("getLog takes global or startupWarnings.")
     if name in {"find", "aggregate", "count", "distinct", "collStats", "dataSize", "listIndexes"}:
         _check_collection(command, name)
     if "maxTimeMS" in command:
@@ -69,9 +71,7 @@ def _judge_command(
 
 def _check_database(command: Mapping[str, object]) -> None:
     database = command.get("$db")
-    if database is not None and (
-        not isinstance(database, str) or (database in {"config", "local"} and "find" not in command)
-    ):
+    if database is not None and (not isinstance(database, str) or database in {"config", "local"}):
         raise RefusalError("The database named in $db is not read here.")
 
 

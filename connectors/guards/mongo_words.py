@@ -24,6 +24,7 @@ READ_COMMANDS: dict[str, frozenset[str]] = {
         """.split()
     ),
     "replSetGetStatus": frozenset({"initialSync"}),
+    "getLog": frozenset(),
     "hello": frozenset(),
     "isMaster": frozenset(),
     "ping": frozenset(),

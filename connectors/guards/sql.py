@@ -36,6 +36,7 @@ def guard_sql(text: str, *, dialect: str, limits: GuardLimits) -> Allowed:
     tokens, clean = lex(text, dialect=dialect, max_depth=limits.max_depth)
     tokens, clean = _one_statement(tokens, clean)
     sql_cost.check_tokens(tokens)
+    sql_statements.check_words(tokens, dialect=dialect)
     plain = sql_statements.plain_statement(tokens, dialect=dialect)
     if plain is not None:
         return Allowed(plain)
@@ -80,7 +81,7 @@ def _guard_query(
     sql_tables.check_tables(tree, dialect=dialect)
     sql_cost.check_tree(tree, dialect=dialect, limits=limits)
     if limits.max_rows is not None and not explained:
-        sql_cost.cap_rows(tree, max_rows=limits.max_rows, dialect=dialect, notes=notes)
+        tree = sql_cost.cap_rows(tree, max_rows=limits.max_rows, dialect=dialect, notes=notes)
     return regenerate(tree, tokens, dialect=dialect)
 
 
@@ -129,6 +130,8 @@ def _check_parts(node: exp.Expr) -> None:
     else:
         return
     for key in _filled(node):
+        if key == "operation_modifiers" and {str(word).upper() for word in node.args[key]} <= sql_nodes.MODIFIERS:
+            continue
         if key not in allowed:
             raise RefusalError(f"'{key.strip('_').upper()}' is not allowed in a reading statement. Remove it.")
 
@@ -143,7 +146,10 @@ def _named(name: str) -> str:
 
 
 def _check_variable(node: exp.Expr, *, dialect: str) -> None:
-    if dialect not in {"mysql", "mssql"} or (isinstance(node, exp.Parameter) and dialect == "mssql"):
+    server = isinstance(node, exp.SessionParameter) or node.sql(dialect=READ_AS.get(dialect, dialect)).startswith("@@")
+    if isinstance(node.parent, exp.Parameter):
+        return
+    if dialect not in {"mysql", "mssql"} or (not server and dialect == "mssql"):
         raise RefusalError("Variables are not allowed here. Write the value itself.")
 
 
@@ -201,6 +207,12 @@ def check_calls(tokens: Sequence[Token], *, aliases: Counter[str], dialect: str)
             schema is None
             and token.kind == "word"
             and (name in sql_nodes.BRACKET_WORDS or name in sql_nodes.TYPE_WORDS)
+        ):
+            continue
+        if (
+            name in {"system", "bernoulli", "reservoir"}
+            and index > 1
+            and tokens[index - 2].value.lower() == "tablesample"
         ):
             continue
         if schema is None and left[name] > 0 and name not in allowed:

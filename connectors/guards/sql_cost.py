@@ -198,16 +198,24 @@ def _dated(node: exp.Expr, step_s: float) -> float:
     return 1e6 + 1 if step_s < 1e-2 else 1.0
 
 
-def cap_rows(tree: exp.Expr, *, max_rows: int, dialect: str, notes: list[str]) -> None:
-    """Set or lower the LIMIT of the outermost query."""
+def cap_rows(tree: exp.Expr, *, max_rows: int, dialect: str, notes: list[str]) -> exp.Expr:
+    """Return the query with its outermost LIMIT set or lowered."""
     if not isinstance(tree, exp.Select | exp.SetOperation):
-        return
+        return tree
     limit = tree.args.get("limit")
     asked = limit.args.get("count") if isinstance(limit, exp.Fetch) else getattr(limit, "expression", None)
-    loose = limit is not None and limit.args.get("limit_options") is not None
+    loose = limit is not None and (limit.args.get("limit_options") is not None or limit.args.get("expressions"))
     if asked is not None and not loose and (number := _plain_number(asked)) is not None and number <= max_rows:
-        return
+        return tree
     if dialect == "mssql" and isinstance(tree, exp.SetOperation):
-        return
-    tree.set("limit", exp.Limit(expression=exp.Literal.number(max_rows)))
+        return tree
     notes.append(f"limited to {max_rows} rows")
+    cap = exp.Limit(expression=exp.Literal.number(max_rows))
+    if limit is not None and limit.args.get("expressions"):
+        return (
+            exp.select("*")
+            .from_(exp.Subquery(this=tree, alias=exp.TableAlias(this=exp.to_identifier("capped"))))
+            .limit(max_rows)
+        )
+    tree.set("limit", cap)
+    return tree

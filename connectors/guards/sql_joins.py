@@ -14,14 +14,13 @@ def check_joins(tree: exp.Expr, *, dialect: str) -> None:
     """Refuse a SELECT in which large relations are not tied by a condition."""
     heavy_ctes = {cte.alias.lower(): _is_heavy_query(cte.this, {}) for cte in tree.find_all(exp.CTE)}
     for select in tree.find_all(exp.Select):
-        if _loose(select, heavy_ctes) >= 2:
+        if _loose(select, heavy_ctes, pins=dialect != "bigquery") >= 2:
             raise RefusalError(
                 "Large tables are cross-joined without a condition. Add ON or WHERE conditions that tie them."
             )
-    del dialect
 
 
-def _loose(select: exp.Select, ctes: dict[str, bool]) -> int:
+def _loose(select: exp.Select, ctes: dict[str, bool], *, pins: bool) -> int:
     source = select.args.get("from_")
     joins = select.args.get("joins") or []
     if source is None or (not joins and not source.this.args.get("joins")):
@@ -38,6 +37,7 @@ def _loose(select: exp.Select, ctes: dict[str, bool]) -> int:
         if join.args.get("using") or natural or _is_correlated(items[index]):
             _tie(groups, 0, index)
     pinned = _apply_conditions(select, joins, groups, names)
+    pinned = pinned if pins else []
     loose = {_root(groups, i) for i, is_heavy in enumerate(heavy) if is_heavy}
     return len(loose - {_root(groups, i) for i in pinned if i >= 0}) - sum(1 for i in pinned if i < 0)
 

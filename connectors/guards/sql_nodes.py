@@ -16,7 +16,7 @@ NODES = frozenset(
     TableSample Pivot PivotAlias PivotAny UnpivotColumns PositionalColumn Pseudocolumn ObjectIdentifier
     PreWhere Final WithFill ColumnPrefix TableColumn Operator WithOperator ColumnDef Introducer TranslateCharacters
     Version HistoricalData IndexTableHint WithTableHint SessionParameter Parameter Schema TableFromRows ProjectionDef
-    RecursiveWithSearch StarMap Variadic
+    RecursiveWithSearch Variadic Partition
     """.split()
 )
 """Class names of sqlglot that are not functions. What is missing here is refused."""
@@ -44,6 +44,10 @@ TYPE_WORDS = frozenset(
     uint64 uint128 uint256 int16 int32 int64 int128 int256 hugeint ubigint uinteger usmallint utinyint row
     list union aggregatefunction simpleaggregatefunction vector zone regclass
     """.split()
+)
+
+MODIFIERS = frozenset(
+    {"STRAIGHT_JOIN", "SQL_NO_CACHE", "SQL_CALC_FOUND_ROWS", "SQL_SMALL_RESULT", "SQL_BIG_RESULT", "SQL_BUFFER_RESULT"}
 )
 
 QUERY_PARTS = frozenset(

@@ -46,7 +46,8 @@ def _is_base(table: exp.Table, ctes: set[str]) -> bool:
         return False
     if not table.db and table.name.lower() in ctes:
         return False
-    return "information_schema" not in table.sql(dialect="bigquery").lower() and table.name.lower() != "__tables__"
+    parts = re.split(r"[.`]+", table.sql(dialect="bigquery").lower())
+    return "information_schema" not in parts and table.name.lower() != "__tables__"
 
 
 def _is_filtered(select: exp.Select) -> bool:

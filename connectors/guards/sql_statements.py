@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import cache
+from itertools import pairwise
 
 from connectors.guards.lexer import Token
 from connectors.guards.model import RefusalError
@@ -98,6 +99,29 @@ _KEYWORDS = frozenset(re.findall(r"[A-Z_]+", _MYSQL + _POSTGRES + _CLICKHOUSE + 
 }
 
 
+_TSQL_STATEMENTS = frozenset(
+    """
+    insert update delete merge drop alter create truncate exec execute shutdown reconfigure checkpoint waitfor kill dbcc
+    backup restore grant revoke deny use go declare set print raiserror throw begin commit rollback save while if goto
+    return open close deallocate bulk readtext writetext updatetext dump load setuser
+    """.split()
+)
+
+
+def check_words(tokens: Sequence[Token], *, dialect: str) -> None:
+    """Refuse what no reading statement holds outside quotes: assignments, second T-SQL statements, secret settings."""
+    for token in tokens:
+        value = token.value.lower()
+        if token.text == ":=" and dialect != "duckdb":
+            raise RefusalError("An assignment changes the session. Write the value itself.")
+        if dialect == "mssql" and token.kind == "word" and value in _TSQL_STATEMENTS:
+            raise RefusalError(
+                f"'{token.value[:30]}' starts another statement in T-SQL. Put a column's name in [brackets]."
+            )
+        if dialect == "postgres" and token.kind == "string" and value in _SECRET_SETTINGS:
+            raise RefusalError("This setting may hold a password. Leave it out.")
+
+
 def plain_statement(tokens: Sequence[Token], *, dialect: str) -> str | None:
     """Return the statement to run if it is one of the listed forms, None if it is something else."""
     first = tokens[0].value.lower()
@@ -115,12 +139,33 @@ def plain_statement(tokens: Sequence[Token], *, dialect: str) -> str | None:
         return _sqlite_pragma(tokens)
     if len(tokens) > 60:
         return None
-    if any(form.fullmatch(shape) for shape in _shapes(tokens) for form in _forms(dialect)):
+    head = _without_where(tokens) if dialect == "mysql" and first == "show" else tokens
+    if any(form.fullmatch(shape) for shape in _shapes(head) for form in _forms(dialect)):
         _check_secrets(tokens)
+        _check_files(tokens, dialect=dialect)
         return " ".join(token.text for token in tokens).replace(" . ", ".")
     if first in {"explain", "describe", "desc"}:
         return None
     raise RefusalError(f"This form of {first.upper()} is not on the list of harmless statements for {dialect}.")
+
+
+_FILTER_WORDS = frozenset({"AND", "OR", "NOT", "IN", "LIKE", "IS", "NULL", "REGEXP", "RLIKE", "BETWEEN"})
+
+
+def _without_where(tokens: Sequence[Token]) -> Sequence[Token]:
+    """Cut a WHERE that only compares names with values; keep the statement whole otherwise."""
+    at = next(
+        (index for index, token in enumerate(tokens) if token.kind == "word" and token.value.upper() == "WHERE"), None
+    )
+    if at is None:
+        return tokens
+    for before, token in pairwise(tokens[at:]):
+        if token.kind == "op" and token.text not in {"=", ">", "<", ">=", "<=", "<>", "!=", "(", ")", ","}:
+            return tokens
+        called = token.text == "(" and before.kind in {"word", "ident"} and before.value.upper() not in _FILTER_WORDS
+        if called or token.value.upper() in {"SELECT", "INTO"}:
+            return tokens
+    return tokens[:at]
 
 
 def _shapes(tokens: Sequence[Token]) -> list[str]:
@@ -151,6 +196,15 @@ def _check_secrets(tokens: Sequence[Token]) -> None:
         raise RefusalError("This setting may hold a password. Leave it out.")
     if "mysql" in names and names & _MYSQL_INTERNAL:
         raise RefusalError("This table holds accounts. Leave it out.")
+
+
+def _check_files(tokens: Sequence[Token], *, dialect: str) -> None:
+    from connectors.guards.sql_tables import FILE_NAME
+
+    if dialect == "duckdb" and any(
+        FILE_NAME.search(token.value) for token in tokens if token.kind in {"ident", "string"}
+    ):
+        raise RefusalError("This reads a file. Use the registered view's name.")
 
 
 def _sqlite_pragma(tokens: Sequence[Token]) -> str:

@@ -59,7 +59,7 @@ _CLICKHOUSE_REFUSED = frozenset(
 )
 _CLICKHOUSE_ENDLESS = frozenset({"numbers", "numbers_mt", "zeros", "zeros_mt", "primes", "generate_series"})
 _DUCKDB_REFUSED = frozenset({"duckdb_secrets", "which_secret"})
-_FILE_NAME = re.compile(
+FILE_NAME = re.compile(
     r"[/\\:*?]|\.(csv|tsv|parquet|json|jsonl|ndjson|db|duckdb|gz|zst|xlsx|txt|sqlite)\b", re.IGNORECASE
 )
 
@@ -157,7 +157,7 @@ def _clickhouse(name: str, schema: str, catalog: str, table: exp.Table) -> None:
 
 def _duckdb(name: str, schema: str, catalog: str, table: exp.Table) -> None:
     del schema, catalog, table
-    if name in _DUCKDB_REFUSED or _FILE_NAME.search(name):
+    if name in _DUCKDB_REFUSED or FILE_NAME.search(name):
         refuse_name(name, why="reads a file or secrets; use the registered view's name")
 
 
