@@ -6,8 +6,10 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import structlog
+from pydantic import SecretStr
 
 from bot.domain.access import Principal
 from bot.errors import InvalidConfiguration
@@ -24,6 +26,9 @@ from bot.telemetry import Metrics
 from bot.worker import Worker
 from connectors.model import Clock, SystemClock
 from connectors.redaction import set_redaction_key
+
+if TYPE_CHECKING:
+    from bot.slack.app import SlackFace
 
 log = structlog.get_logger(__name__)
 
@@ -143,6 +148,28 @@ async def open_store(settings: Settings, clock: Clock) -> Store:
     url = settings.database_url.get_secret_value()
     embedded = url.startswith("sqlite")
     return await Store.open(url, workspace=settings.workspace, clock=clock, create=embedded)
+
+
+async def slack_face(app: App, mode: SlackMode) -> SlackFace:
+    """The Slack face over this app's services; not started yet."""
+    from bot.slack.app import SlackFace
+    from bot.slack.config import Mode, SlackConfig
+    from bot.slack.ports import Extras
+
+    settings = app.settings
+    config = SlackConfig(
+        bot_token=_secret(settings.slack_bot_token),
+        mode=Mode.HTTP if mode is SlackMode.HTTP else Mode.SOCKET,
+        app_token=_secret(settings.slack_app_token) or None,
+        signing_secret=_secret(settings.slack_signing_secret) or None,
+        api_base_url=settings.slack_api_url,
+    )
+    extras = Extras(health=app.catalogue.check, role=app.role_words)
+    return SlackFace(config, investigations=app.investigations, store=app.store, extras=extras, clock=app.clock)
+
+
+def _secret(value: SecretStr | None) -> str:
+    return value.get_secret_value() if value else ""
 
 
 def require_slack(settings: Settings) -> SlackMode:
