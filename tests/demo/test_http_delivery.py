@@ -155,3 +155,25 @@ async def test_retries_wait_as_slack_does_on_the_scaled_clock(control: SlackCont
     times = [d["sent_at"] for d in await attempts(control, 4)]
     assert times[2] - times[1] >= 0.1
     assert times[3] - times[2] >= 0.5
+
+
+async def test_copies_go_to_any_of_several_addresses_with_the_same_id(control: SlackControl) -> None:
+    """At least once, in any order, to any process: what de-duplication has to survive."""
+    seen: list[tuple[str, str]] = []
+
+    async def first(request: web.Request) -> web.Response:
+        seen.append(("first", (await request.json())["event_id"]))
+        return web.Response()
+
+    async def second(request: web.Request) -> web.Response:
+        seen.append(("second", (await request.json())["event_id"]))
+        return web.Response()
+
+    async with listening(answering(first)) as one, listening(answering(second)) as two:
+        await control.do("delivery", {"request_url": [one, two], "copies": 3, "jitter_s": 0.05})
+        for number in range(5):
+            await control.say("ada", "general", str(number))
+        await attempts(control, 20)
+    counts = {event_id: sum(e == event_id for _, e in seen) for _, event_id in seen}
+    assert list(counts.values()) == [4] * 5
+    assert {name for name, _ in seen} == {"first", "second"}

@@ -111,7 +111,7 @@ async def test_command_card_button_modal_and_thread(
     await box.press("Tab")
     await box.press_sequentially("why is it slow?")
     await box.press("Enter")
-    await expect(page.get_by_text("Only visible to you")).to_be_visible()
+    await expect(page.get_by_role("article").get_by_text("Only visible to you")).to_be_visible()
     await expect(page.locator(".plan")).to_contain_text("2 of 2, 1 failed")
     await expect(page.locator(".message .mrkdwn").filter(has_text="bold")).to_contain_text("<img src=x")
     await page.get_by_role("radio", name="Ben").click()

@@ -120,10 +120,17 @@ class Control:
         return {"refused": sorted(self.core.refused_blocks)}
 
     def delivery(self, body: Json) -> Json:
-        """`{request_url}`: signed HTTP there, or Socket Mode when null."""
-        self.core.courier.request_url = body.get("request_url")
-        self.core.bot_changed()
-        return {}
+        """`{request_url}`: signed HTTP there (a list: one of them at random), or Socket Mode when null.
+
+        `{copies, jitter_s}`: deliver everything that many times more, each after up to `jitter_s` wall seconds.
+        """
+        courier = self.core.courier
+        if "request_url" in body:
+            courier.request_urls = _texts(body["request_url"])
+            self.core.bot_changed()
+        courier.copies = int(body.get("copies", courier.copies))
+        courier.jitter_s = float(body.get("jitter_s", courier.jitter_s))
+        return {"request_urls": courier.request_urls, "copies": courier.copies, "jitter_s": courier.jitter_s}
 
     async def sockets(self, body: Json) -> Json:
         """`{action, connection}`: warning, refresh_requested, link_disabled, close, abort, deaf, half_open, …"""
@@ -166,7 +173,7 @@ class Control:
     def forget(self, body: Json) -> Json:
         """`{channel, ts}`: a message vanishes with no trace, as by retention or an admin."""
         channel = self.core.state.channel(body["channel"])
-        channel.messages.pop(body["ts"], None)
+        self.core.state.forget(channel, body["ts"])
         self.core.state.announce(channel, body["ts"])
         return {}
 
@@ -203,7 +210,7 @@ class Control:
                 "statuses": list(state.statuses.values()),
                 "prompts": list(state.prompts.values()),
                 "connections": len(self.core.sockets.connections),
-                "request_url": self.core.courier.request_url,
+                "request_url": next(iter(self.core.courier.request_urls), None),
             }
         )
 
@@ -254,3 +261,9 @@ class Control:
                 after = self.core.feed.seq
         except (ConnectionResetError, asyncio.CancelledError):
             return response
+
+
+def _texts(value: str | list[str] | None) -> list[str]:
+    if value is None:
+        return []
+    return [value] if isinstance(value, str) else list(value)

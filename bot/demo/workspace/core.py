@@ -46,7 +46,10 @@ class Core:
 
     def bot_changed(self) -> None:
         """Tell followers how the bot is reached now."""
-        body = {"connections": len(self.sockets.connections), "request_url": self.courier.request_url}
+        body = {
+            "connections": len(self.sockets.connections),
+            "request_url": next(iter(self.courier.request_urls), None),
+        }
         self.feed.publish("bot", body)
 
     def event(self, name: str, event: Json) -> None:
@@ -135,7 +138,9 @@ def make_core(config: WorkspaceConfig) -> Core:
         faults=Faults(),
         sockets=sockets,
         http=http,
-        courier=Courier(config, clock, ledger, sockets, http, request_url=config.request_url),
+        courier=Courier(
+            config, clock, ledger, sockets, http, request_urls=[config.request_url] if config.request_url else []
+        ),
         bot_token=config.bot_token or "xoxb-simulation-" + secrets.token_hex(12),
         app_token=config.app_token or "xapp-1-simulation-" + secrets.token_hex(12),
         signing_secret=signing_secret,

@@ -33,7 +33,10 @@ class Courier:
     ledger: Ledger
     sockets: SocketMode
     http: HttpDelivery
-    request_url: str | None = None
+    request_urls: list[str] = field(default_factory=list)
+    copies: int = 0
+    jitter_s: float = 0.0
+    limited_minute: int = 0
     payloads: dict[str, tuple[str, Json, str | None]] = field(default_factory=dict)
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
     hour: deque[float] = field(default_factory=deque)
@@ -53,8 +56,12 @@ class Courier:
     def event(self, payload: Json) -> None:
         """Deliver one Events API payload in the background, with retries."""
         if self.limit_events and self._over_the_hour():
+            minute = int(self.clock.now_s() // 60 * 60)
+            if minute == self.limited_minute:
+                return
+            self.limited_minute = minute
             payload = {"type": "app_rate_limited", "team_id": payload["team_id"], "token": payload["token"]}
-            payload |= {"api_app_id": APP_ID, "minute_rate_limited": int(self.clock.now_s())}
+            payload |= {"api_app_id": APP_ID, "minute_rate_limited": minute}
         self.spawn(self._with_retries(payload))
 
     def _over_the_hour(self) -> bool:
@@ -80,17 +87,24 @@ class Courier:
         envelope_id: str | None = None,
     ) -> Answer:  # fmt: skip
         """One attempt, written to the ledger."""
-        via = "http" if self.request_url else "socket"
+        via = "http" if self.request_urls else "socket"
+        if self.copies and not attempt:
+            for number in range(self.copies):
+                self.spawn(self._copy(kind, payload, delivery_id, number + 1))
         record = self.ledger.delivery(delivery_id, kind, attempt=attempt, via=via, reason=reason)
         record.event_id = payload.get("event_id")
-        if self.request_url:
-            answer = await self.http.attempt(record, payload, url=self.request_url)
+        if self.request_urls:
+            answer = await self.http.attempt(record, payload, url=self.sockets.rng.choice(self.request_urls))
         else:
             answer = await self.sockets.attempt(record, payload, envelope_id=envelope_id)
         if not answer.ok:
             record.close("timeout" if answer.reason in {"timeout", "http_timeout"} else answer.reason)
         self._remember(record, payload)
         return answer
+
+    async def _copy(self, kind: str, payload: Json, delivery_id: str, number: int) -> None:
+        await asyncio.sleep(self.sockets.rng.uniform(0, self.jitter_s))
+        await self.once(kind, payload, delivery_id=delivery_id, attempt=number, reason="timeout")
 
     def _remember(self, record: DeliveryRecord, payload: Json) -> None:
         self.payloads[record.delivery_id] = (record.kind, payload, record.envelope_id)

@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, field
 from bot.demo.workspace.wire import Json
 
 KEPT = 250_000
+FULL = 5_000
+BULKY = frozenset({"blocks", "view", "attachments", "chunks"})
 
 
 @dataclass
@@ -60,7 +62,7 @@ class DeliveryRecord:
 
 @dataclass
 class Ledger:
-    """Append-only within a run; the oldest entries go beyond 250,000 of each sort."""
+    """Append-only within a run; beyond 5,000 calls the old ones lose their blocks, beyond 250,000 they go."""
 
     calls: deque[CallRecord] = field(default_factory=lambda: deque(maxlen=KEPT))
     deliveries: deque[DeliveryRecord] = field(default_factory=lambda: deque(maxlen=KEPT))
@@ -70,6 +72,9 @@ class Ledger:
         """Open the entry of a Web API call."""
         record = CallRecord(next(self._seq), time.time(), method, arguments)
         self.calls.append(record)
+        if len(self.calls) > FULL:
+            old = self.calls[-FULL - 1]
+            old.arguments = {k: v for k, v in old.arguments.items() if k not in BULKY}
         return record
 
     def delivery(self, delivery_id: str, kind: str, *, attempt: int, via: str, reason: str) -> DeliveryRecord:

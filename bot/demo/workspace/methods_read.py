@@ -110,16 +110,20 @@ def history(call: Call) -> Json:
         m for m in channel.messages.values()
         if m.get("thread_ts", m["ts"]) == m["ts"] or m.get("subtype") == "thread_broadcast"
     ]  # fmt: skip
-    found = [_seen(call, m) for m in reversed(_in_window(call, top))]
-    shown, meta = page(call, found, default=100, most=999)
-    return {"messages": shown, "has_more": bool(meta["response_metadata"]["next_cursor"]), "pin_count": 0, **meta}
+    shown, meta = page(call, list(reversed(_in_window(call, top))), default=100, most=999)
+    return {
+        "messages": [_seen(call, m) for m in shown],
+        "has_more": bool(meta["response_metadata"]["next_cursor"]),
+        "pin_count": 0,
+        **meta,
+    }
 
 
 def replies(call: Call) -> Json:
     """conversations.replies: the parent, then the replies, oldest first."""
     channel = call.own_channel()
     thread = call.core.state.thread(channel, call.need("ts"))
-    if not thread:
+    if call.need("ts") not in channel.messages:
         raise SlackError("thread_not_found")
     found = [_seen(call, m) for m in [thread[0], *_in_window(call, thread[1:])]]
     shown, meta = page(call, found, default=1_000, most=1_000)

@@ -19,7 +19,10 @@ RESPONSE_URL_LIFE_S = 1_800.0
 
 @dataclass
 class Channel:
-    """One conversation; `messages` maps ts to the message as Slack would return it, oldest first."""
+    """One conversation; `messages` maps ts to the message as Slack would return it, oldest first.
+
+    `replies` holds the same replies again by parent, so that a long channel stays fast.
+    """
 
     id: str
     name: str
@@ -29,6 +32,7 @@ class Channel:
     user: str | None = None
     members: set[str] = field(default_factory=set)
     messages: dict[str, Json] = field(default_factory=dict)
+    replies: dict[str, dict[str, Json]] = field(default_factory=dict)
 
     def wire(self) -> Json:
         """The conversation object of the Web API."""
@@ -149,7 +153,8 @@ class State:
 
     def thread(self, channel: Channel, ts: str) -> list[Json]:
         """The parent and its replies, oldest first."""
-        return [m for m in channel.messages.values() if m["ts"] == ts or m.get("thread_ts") == ts]
+        parent = channel.messages.get(ts)
+        return [*([parent] if parent else []), *channel.replies.get(ts, {}).values()]
 
     def announce(self, channel: Channel, ts: str) -> None:
         """Tell followers that one message is new, changed or gone."""
@@ -165,6 +170,7 @@ class State:
             message["parent_user_id"] = parent["user"]
         channel.messages[message["ts"]] = message
         if parent is not None:
+            channel.replies.setdefault(parent["ts"], {})[message["ts"]] = message
             self._count_replies(channel, parent)
         self.announce(channel, message["ts"])
         return message
@@ -181,7 +187,7 @@ class State:
         return channel.messages.get(str(found.get("thread_ts", found["ts"])), found)
 
     def _count_replies(self, channel: Channel, parent: Json) -> None:
-        replies = [m for m in self.thread(channel, parent["ts"]) if m["ts"] != parent["ts"]]
+        replies = list(channel.replies.get(parent["ts"], {}).values())
         parent["reply_count"] = len(replies)
         parent["reply_users"] = list(dict.fromkeys(m["user"] for m in replies))
         parent["reply_users_count"] = len(parent["reply_users"])
@@ -192,6 +198,11 @@ class State:
             for key in ("thread_ts", "latest_reply"):
                 parent.pop(key, None)
         self.announce(channel, parent["ts"])
+
+    def forget(self, channel: Channel, ts: str) -> None:
+        """Take a message away without a trace."""
+        message = channel.messages.pop(ts, {})
+        channel.replies.get(message.get("thread_ts", ""), {}).pop(ts, None)
 
     def remove_message(self, channel: Channel, ts: str) -> Json:
         """Delete a message; a parent with replies leaves a tombstone, as in Slack."""
@@ -204,7 +215,7 @@ class State:
                 **kept, "subtype": "tombstone", "hidden": True, "user": "USLACKBOT", "text": "This message was deleted."
             }  # fmt: skip
         else:
-            del channel.messages[ts]
+            self.forget(channel, ts)
             parent = channel.messages.get(message.get("thread_ts", ""))
             if parent is not None:
                 self._count_replies(channel, parent)

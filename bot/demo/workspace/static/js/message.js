@@ -22,9 +22,9 @@ export async function send(body) {
   if (answer.ok === false) toast(answer.text || `That did not work: ${answer.error}`);
 }
 
-function contextOf(message, channel, redraw) {
+function contextOf(message, channel, redraw, where) {
   return {
-    key: `${channel}-${message.ts.replace(".", "-")}`,
+    key: `${where}${channel}-${message.ts.replace(".", "-")}`,
     redraw,
     send: (element, blockId, value) => send({ user: store.me, channel, ts: message.ts, action_id: element.action_id, block_id: blockId, value }),
   };
@@ -54,8 +54,8 @@ function replies(message, openThread) {
     `${count} ${count === 1 ? "reply" : "replies"}`, h("span", { class: "hint" }, ` last ${clock(message.latest_reply)}`));
 }
 
-function menu(message, channel, openThread) {
-  const id = `menu-${channel}-${message.ts.replace(".", "-")}`;
+function menu(message, channel, openThread, where) {
+  const id = `menu-${where}${channel}-${message.ts.replace(".", "-")}`;
   const close = () => document.getElementById(id).hidePopover();
   const shortcut = (entry) => async () => {
     close();
@@ -80,11 +80,12 @@ function place(event, id) {
 }
 
 export function messageNode(message, channel, { openThread, redraw }) {
+  const where = openThread ? "" : "thread-";
   const bot = isBot(message);
-  const context = contextOf(message, channel, redraw);
+  const context = contextOf(message, channel, redraw, where);
   const body = message.blocks?.length ? blocks(message.blocks, context) : textOnly(message);
   const who = message.subtype === "tombstone" ? "Deleted" : message.username || nameOf(message.user);
-  return h("article", { class: `message${message.is_ephemeral ? " ephemeral" : ""}`, id: `m-${channel}-${message.ts}`, dataset: { ts: message.ts }, "aria-label": `${who}, ${clock(message.ts)}` },
+  return h("article", { class: `message${message.is_ephemeral ? " ephemeral" : ""}`, id: `${where}m-${channel}-${message.ts}`, dataset: { ts: message.ts }, "aria-label": `${who}, ${clock(message.ts)}` },
     message.is_ephemeral ? h("p", { class: "only-you" }, icon("eye"), " Only visible to you ", h("button", { type: "button", class: "plain", onclick: () => act("dismiss", { ts: message.ts }) }, "Dismiss")) : null,
     avatar(message.user, bot),
     h("div", { class: "content" },
@@ -93,5 +94,5 @@ export function messageNode(message, channel, { openThread, redraw }) {
         message.edited && !bot ? h("span", { class: "hint" }, "(edited)") : null, message.is_streaming ? h("span", { class: "hint" }, "writing…") : null),
       h("div", { class: message.subtype === "tombstone" ? "body gone" : "body" }, body, attachments(message, context), files(message)),
       reactions(message, channel), openThread ? replies(message, openThread) : null),
-    message.is_ephemeral || message.subtype === "tombstone" ? null : menu(message, channel, openThread), hidden("."));
+    message.is_ephemeral || message.subtype === "tombstone" ? null : menu(message, channel, openThread, where), hidden("."));
 }
