@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable
 
 _WORD = re.compile(
-    r"'(?:[^']|'')*'|\"[^\"]*\"|`[^`]*`|\[[^\]]*\]|--[^\n]*|#[^\n]*|/\*.*?\*/|[A-Za-z_][A-Za-z_0-9]*|\s+|.", re.DOTALL
+    r"'(?:[^'\\]|''|\\.)*'|\"[^\"]*\"|`[^`]*`|\[[^\]]*\]|--[^\n]*|#[^\n]*|/\*.*?\*/|[A-Za-z_][A-Za-z_0-9]*|\s+|.",
+    re.DOTALL,
 )
 _KEYWORDS = frozenset(
     """
