@@ -12,7 +12,9 @@ from connectors.kubernetes.podspec import container_fields, containers_of, spec_
 from connectors.kubernetes.reading import flag, labels_of, mapping, name_of, namespace_of, objects, stamp, text
 from connectors.model import Change, ChangeKind, JsonObject
 
-_SCALED = re.compile(r"^Scaled (?P<way>up|down) replica set (?P<rs>\S+) (?:from (?P<from>\d+) )?to (?P<to>\d+)")
+_SCALED = re.compile(
+    r"^Scaled (?P<way>up|down) replica set (?P<rs>\S+) (?:from (?P<past>\d+) )?to (?P<to>\d+)(?: from (?P<before>\d+))?"
+)
 _RESCALED = re.compile(r"^New size: (?P<to>\d+); reason: (?P<why>.*)$", re.DOTALL)
 _HISTORY = "deployment.kubernetes.io/revision-history"
 # Fields the control plane writes by itself: their editors are no change of a person or a pipeline.
@@ -159,7 +161,7 @@ def scalings(
 ) -> Iterator[Change]:
     """Scaling that was no rollout: by a person (events of the Deployment) or by an autoscaler."""
     services = {name_of(entry): service_of(entry) for entry in deployments}
-    born = {name_of(rs): stamp(text(rs, "metadata", "creationTimestamp")) for rs in replicasets}
+    born = {name_of(rs): _starts(rs, events) for rs in replicasets}
     for event in events:
         target, message = text(event, "involvedObject", "name") or "", text(event, "message") or ""
         at = _event_time(event)
@@ -168,26 +170,32 @@ def scalings(
         if found := _RESCALED.match(message):
             words = f"autoscaler set {found['to']} replicas: {found['why'].strip()}"
             yield Change(at=at, service=services.get(target, target), what=words, change="scale", by="autoscaler")
-        elif (found := _SCALED.match(message)) and not _is_rollout(found["rs"], at, born, events):
-            words = f"scaled {found['way']} to {found['to']} replicas" + (
-                f" from {found['from']}" if found["from"] else ""
-            )
+        elif (found := _SCALED.match(message)) and not _is_rollout(found["rs"], event, born, events):
+            past = found["past"] or found["before"]
+            words = f"scaled {found['way']} to {found['to']} replicas" + (f" from {past}" if past else "")
             yield Change(at=at, service=services.get(target, target), what=words, change="scale")
 
 
+def _starts(replicaset: JsonObject, events: Sequence[JsonObject]) -> list[datetime]:
+    """When a set was made and, if a rollback used it again, when that was."""
+    moments = (stamp(text(replicaset, "metadata", "creationTimestamp")), live_at(replicaset, None, events))
+    return [moment for moment in moments if moment is not None]
+
+
 def _is_rollout(
-    replicaset: str, at: datetime, born: Mapping[str, datetime | None], events: Sequence[JsonObject]
+    replicaset: str, scaled: JsonObject, born: Mapping[str, Sequence[datetime]], events: Sequence[JsonObject]
 ) -> bool:
     """Whether this scaling belongs to a rollout: the set is new, or another set of the Deployment moved as well."""
-    made = born.get(replicaset)
-    if made is not None and abs(at - made) <= timedelta(minutes=2):
+    last = _event_time(scaled)
+    first = stamp(text(scaled, "firstTimestamp")) or last
+    if first is not None and any(abs(first - made) <= timedelta(minutes=2) for made in born.get(replicaset, ())):
         return True
     prefix = replicaset.rsplit("-", 1)[0] + "-"
     for event in events:
         found = _SCALED.match(text(event, "message") or "")
         moment = _event_time(event)
         sibling = found is not None and found["rs"] != replicaset and found["rs"].startswith(prefix)
-        if sibling and moment and abs(moment - at) <= timedelta(minutes=10):
+        if sibling and moment and last and abs(moment - last) <= timedelta(minutes=10):
             return True
     return False
 

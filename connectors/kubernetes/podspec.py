@@ -301,5 +301,20 @@ def _pod_term(term: JsonObject) -> JsonObject:
     )
 
 
+_FLAG = re.compile(r"^(--?[\w.-]*(?:pass(?:word|wd)?|secret|token|api-?key|credential)[\w.-]*)(=.*)?$", re.I | re.S)
+
+
 def _cut_all(values: list[str]) -> list[JsonValue]:
-    return [shown_value("", value)[0] for value in values[:40]]
+    """Words of a command line, without the values of secret-looking flags and passwords in addresses."""
+    found: list[JsonValue] = []
+    hide_next = False
+    for value in values[:40]:
+        flag_ = _FLAG.match(value)
+        if hide_next and not value.startswith("-"):
+            found.append("[masked]")
+        elif flag_ and flag_[2]:
+            found.append(f"{flag_[1]}=[masked]")
+        else:
+            found.append(shown_value("", value)[0])
+        hide_next = bool(flag_ and not flag_[2])
+    return found
