@@ -145,12 +145,18 @@ def _slow_or_failing(scene: Scene, service: str) -> Iterator[Candidate]:
         scope=own,
         roles=_ALL,
     )
-    made.base(0.55 * own)
+    alone = service in scene.starts and not _local(scene, component)
+    made.base((0.15 if alone else 0.55) * own)
     made.support(0.35, scene.of(component, _K.ERROR_RATE_ROSE if by_errors else _K.LATENCY_ROSE))
     made.support(0.25, scene.of(component, _K.SELF_TIME_GREW, _K.LOG_TEMPLATE_NEW, _K.RESTARTED))
     _blame_change(scene, service, made, 0.35)
     _blame_traffic(scene, service, made)
     yield made
+
+
+def _local(scene: Scene, component: str) -> list[Finding]:
+    """Signs at a component beyond the symptom itself."""
+    return scene.of(component, _K.SELF_TIME_GREW, _K.LOG_TEMPLATE_NEW, _K.RESTARTED, _K.SATURATION_HIGH, _K.LOG_SILENT)
 
 
 def _weight(finding: Finding | None) -> float:

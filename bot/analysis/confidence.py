@@ -30,6 +30,7 @@ _ROLES: dict[str, frozenset[str]] = {
     "github": frozenset({"changes"}),
     "grafana": frozenset({"changes"}),
 }
+PRESENT, CLEAR = 0.25, 0.4
 _HARMLESS = frozenset({GapReason.EMPTY, GapReason.NOT_CONFIGURED})
 _CAPS = (CEILING, 0.85, 0.7, 0.6, 0.5)
 
@@ -39,6 +40,11 @@ def calibrated(score: float, lead: float) -> float:
     held = min(max(score, 0.01), 0.99)
     odds = _SCALE * math.log(held / (1 - held)) + _LEAD * lead + _SHIFT
     return 1 / (1 + math.exp(-odds))
+
+
+def present(presence: float) -> float:
+    """How much of a hypothesis is left when the symptom itself is faint."""
+    return min(1.0, 0.2 + 0.8 * presence / CLEAR) if presence < CLEAR else 1.0
 
 
 def confidences(ranked: Sequence[Candidate]) -> list[float]:

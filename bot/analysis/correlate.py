@@ -9,7 +9,7 @@ from bot.analysis.candidates import Candidate
 from bot.analysis.causes_changes import change_causes, surge_causes
 from bot.analysis.causes_database import database_causes
 from bot.analysis.causes_runtime import runtime_causes
-from bot.analysis.confidence import BAR, CEILING, cap, confidences, missing_roles
+from bot.analysis.confidence import BAR, CEILING, PRESENT, cap, confidences, missing_roles, present
 from bot.analysis.facts import Facts, clock, lay_out
 from bot.analysis.hostile import hostile_findings
 from bot.analysis.interfaces import kubernetes_findings, kubernetes_hypotheses
@@ -32,6 +32,7 @@ _HARD = frozenset(
         _K.CONFIG_REFERENCE_MISSING, _K.ENDPOINTS_EMPTY, _K.PORT_MISMATCH, _K.NODE_NOT_READY, _K.CONNECTIONS_AT_LIMIT,
     }
 )  # fmt: skip
+_SYMPTOMS = frozenset({_K.ERROR_RATE_ROSE, _K.LATENCY_ROSE, _K.MONITOR_ALERTING})
 _SHOWN_HYPOTHESES = 12
 _SHOWN_TIMELINE = 20
 _LEAST_CONFIDENCE = 0.02
@@ -55,7 +56,7 @@ def correlate(case: CaseFile, *, now: datetime) -> Ranking:
     healthy = _healthy(scene, signals, case)
     hypotheses = _steered([*hypotheses, *healthy], case)
     verdict = _verdict(hypotheses)
-    kept = (*findings, *(c.finding for c in scene.changes))
+    kept = (*scene.findings, *(c.finding for c in scene.changes))
     return Ranking(
         findings=tuple(sorted(kept, key=lambda f: (-f.weight, f.id))),
         hypotheses=tuple(hypotheses),
@@ -72,8 +73,7 @@ def correlate(case: CaseFile, *, now: datetime) -> Ranking:
 def _findings(
     facts: Facts, signals: Sequence[Signal], items: Sequence[tuple[Item, str]], now: datetime
 ) -> tuple[Finding, ...]:
-    found: list[Finding] = [s.finding for s in signals if s.finding]
-    found.extend(finding for _, finding in memory_growth(signals))
+    found: list[Finding] = [finding for _, finding in memory_growth(signals)]
     found.extend(log_findings(facts))
     found.extend(object_findings(facts))
     found.extend(trace_findings(facts))
@@ -95,6 +95,8 @@ def _ranked(scene: Scene) -> list[Candidate]:
 
 def _hypotheses(scene: Scene, ranked: Sequence[Candidate], case: CaseFile) -> list[Hypothesis]:
     missing = missing_roles(case.gaps, scene.facts.connectors)
+    hard = any(f.kind in _HARD and f.weight >= 0.5 for f in scene.findings)
+    believed = 1.0 if hard else present(scene.presence)
     out = []
     for made, confidence in zip(ranked, confidences(ranked), strict=True):
         supporting, against = made.findings()
@@ -104,7 +106,7 @@ def _hypotheses(scene: Scene, ranked: Sequence[Candidate], case: CaseFile) -> li
             Hypothesis(
                 component=made.component,
                 cause=made.cause,
-                confidence=round(min(confidence, cap(made, missing)), 3),
+                confidence=round(min(confidence * believed, cap(made, missing)), 3),
                 statement=f"{made.statement[0].upper()}{made.statement[1:]}.",
                 supporting=supporting,
                 against=against,
@@ -146,14 +148,14 @@ def _verdict(hypotheses: Sequence[Hypothesis]) -> Verdict:
 
 def _healthy(scene: Scene, signals: Sequence[Signal], case: CaseFile) -> list[Hypothesis]:
     """`no_fault_found`, only when errors and latency were really seen inside the window and stayed calm."""
-    if scene.starts or any(f.kind in _HARD and f.weight >= 0.5 for f in scene.findings):
+    if scene.presence >= PRESENT or any(f.kind in _HARD and f.weight >= 0.5 for f in scene.findings):
         return []
     calm = _calm(scene, signals)
     covered = {family for family, _ in calm}
     if not covered:
         return []
     trouble = max(
-        (f.weight for f in scene.findings if f.kind in {_K.ERROR_RATE_ROSE, _K.LATENCY_ROSE, _K.MONITOR_ALERTING}),
+        (f.weight for f in _about_asked(scene) if f.kind in _SYMPTOMS),
         default=0.0,
     )
     confidence = (0.9 if covered >= {Family.ERRORS, Family.LATENCY} else 0.6) * (1 - 0.5 * trouble)
@@ -172,18 +174,18 @@ def _healthy(scene: Scene, signals: Sequence[Signal], case: CaseFile) -> list[Hy
     ]
 
 
+def _about_asked(scene: Scene) -> list[Finding]:
+    wanted = {f"app/{s}" for s in scene.facts.asked}
+    return [f for f in scene.findings if not wanted or f.component in wanted]
+
+
 def _calm(scene: Scene, signals: Sequence[Signal]) -> list[tuple[Family, Signal]]:
     wanted = set(scene.facts.asked)
     out: list[tuple[Family, Signal]] = []
     for signal in signals:
         service = signal.measured.series.service
         about = not wanted or service in wanted
-        if (
-            about
-            and signal.family in {Family.ERRORS, Family.LATENCY}
-            and not signal.shift
-            and signal.level == signal.level
-        ):
+        if about and signal.family in {Family.ERRORS, Family.LATENCY} and signal.level == signal.level:
             out.append((signal.family, signal))
     return out
 

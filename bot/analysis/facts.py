@@ -10,7 +10,7 @@ import numpy as np
 
 from bot.analysis.shifts import Array
 from bot.domain.evidence import Evidence
-from bot.domain.question import CaseFile, Setting
+from bot.domain.question import CaseFile, IssueType, Setting
 from connectors.model import (
     Change,
     Changes,
@@ -68,6 +68,7 @@ class Facts:
     window: TimeWindow
     now: datetime
     asked: tuple[str, ...]
+    issue: IssueType
     setting: Setting
     series: tuple[Measured, ...] = ()
     logs: tuple[tuple[LogGroup, str], ...] = ()
@@ -97,6 +98,7 @@ def lay_out(case: CaseFile, *, now: datetime) -> Facts:
         window=case.analysis.window,
         now=now,
         asked=case.analysis.services,
+        issue=case.analysis.issue_type,
         setting=case.setting,
         series=tuple(m for group in series for m in group),
         logs=logs,

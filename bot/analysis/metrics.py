@@ -39,7 +39,7 @@ class Meaning:
 
 
 def _errors(words: str) -> Meaning:
-    return Meaning(Family.ERRORS, words, floor_abs=0.002, least_delta=0.01, least_ratio=1.5)
+    return Meaning(Family.ERRORS, words, floor_abs=0.001, least_delta=0.004, least_ratio=1.5)
 
 
 def _error_rate(words: str) -> Meaning:

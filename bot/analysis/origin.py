@@ -7,12 +7,13 @@ caller that got 1.5 s slower because a callee got 1.4 s slower keeps a fifteenth
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from bot.analysis.graph import Graph
 from bot.analysis.metrics import Family
-from bot.analysis.signals import Signal, weight_of
+from bot.analysis.signals import Signal, size_of, weight_of
+from bot.domain.question import IssueType
 
 _LATENCY_ORDER = ("latency_mean", "latency_p99", "latency_p95", "latency_p50")
 _ERROR_ORDER = ("error_ratio", "error_rate", "log_error_rate")
@@ -23,6 +24,7 @@ _EDGE_OF = {
     "latency_p50": "call_latency_p50",
     "error_ratio": "call_error_ratio",
 }
+_ADDITIVE = frozenset({"latency_mean", "error_ratio"})
 _LEAST_MASS = 0.02
 _DEEPEST = 12
 _LATE_S = 150.0
@@ -77,6 +79,12 @@ def board_of(signals: Iterable[Signal]) -> Board:
     return Board(services=services, edges=edges, entities=entities)
 
 
+def shows(board: Board, service: str) -> float:
+    """Like `symptom_weight`, but by size alone: what a person may have seen, however usual it is."""
+    found = [s for s in board.services.get(service, {}).values() if s.family in {Family.ERRORS, Family.LATENCY}]
+    return max((size_of(s.shift) for s in found if s.shift), default=0.0)
+
+
 def _keep(kept: dict[str, Signal], signal: Signal) -> None:
     known = kept.get(signal.metric)
     if known is None or _moved(signal) > _moved(known):
@@ -99,10 +107,19 @@ def symptomatic(board: Board, least: float = 0.4) -> list[str]:
     return sorted((s for s, w in weights.items() if w >= least), key=lambda s: (-weights[s], s))
 
 
-def blame(board: Board, graph: Graph, starts: Iterable[str]) -> Blame:
+def axes_of(issue: IssueType) -> Mapping[Family, float]:
+    """How much latency and errors count for what was asked."""
+    if issue is IssueType.LATENCY:
+        return {Family.LATENCY: 1.0, Family.ERRORS: 0.35}
+    if issue in {IssueType.ERRORS, IssueType.AVAILABILITY}:
+        return {Family.LATENCY: 0.35, Family.ERRORS: 1.0}
+    return {Family.LATENCY: 1.0, Family.ERRORS: 1.0}
+
+
+def blame(board: Board, graph: Graph, starts: Iterable[str], axes: Mapping[Family, float]) -> Blame:
     """Blame for the symptom at `starts`, shared evenly over them and by strength over latency and errors."""
     total = Blame()
-    runs = [(service, axis, share) for service in starts for axis, share in _axes(board, service)]
+    runs = [(service, axis, share * axes[axis]) for service in starts for axis, share in _axes(board, service)]
     whole = sum(share for _, _, share in runs)
     for service, axis, share in runs:
         total.add(_flow(board, graph, service, axis), share / whole)
@@ -151,23 +168,48 @@ def _explained(
         share, lost, on = _share(board, service, callee, mine, axis)
         if share > 0.03:
             found[callee] = (share, lost, on)
+    found = _without_views(board, graph, mine, found)
     total = sum(share for share, _, _ in found.values())
     if total > 1:
         found = {k: (share / total, lost, on) for k, (share, lost, on) in found.items()}
     return found
 
 
+def _without_views(
+    board: Board, graph: Graph, mine: Signal, found: dict[str, tuple[float, float, Family]]
+) -> dict[str, tuple[float, float, Family]]:
+    """Drop opaque callees that only mirror a sibling: an end point that calls nobody, moves as a service beside it does
+    and takes no more requests than it, is the caller's own view of the calls to that service."""
+    inner = [c for c in found if graph.callees.get(c)]
+    views: set[str] = set()
+    for leaf in (c for c in found if not graph.callees.get(c)):
+        signal = board.services.get(leaf, {}).get(mine.metric)
+        views.update(leaf for other in inner if signal and _mirrors(board, signal, leaf, other))
+    return {k: v for k, v in found.items() if k not in views}
+
+
+def _mirrors(board: Board, signal: Signal, leaf: str, other: str) -> bool:
+    theirs = board.services.get(other, {}).get(signal.metric)
+    if theirs is None or theirs.shift is None or signal.shift is None:
+        return False
+    apart = abs(theirs.shift.onset_s - signal.shift.onset_s)
+    busier = board.level(leaf, "request_rate") > board.level(other, "request_rate")
+    low, high = sorted((theirs.shift.delta, signal.shift.delta))
+    return apart <= signal.measured.series.step_s and not busier and low > 0 and high <= 10 * low
+
+
 def _best(board: Board, service: str, axis: Family) -> Signal | None:
     order = _LATENCY_ORDER if axis is Family.LATENCY else _ERROR_ORDER
     known = board.services.get(service, {})
     moved = [known[m] for m in order if m in known and known[m].shift]
-    return max(moved, key=_moved, default=None)
+    adding_up = [signal for signal in moved if signal.metric in _ADDITIVE and _moved(signal) >= 0.2]
+    return max(adding_up or moved, key=_moved, default=None)
 
 
 def _share(board: Board, service: str, callee: str, mine: Signal, axis: Family) -> tuple[float, float, Family]:
     assert mine.shift is not None
     per_request = _per_request(board, service, callee)
-    weight = per_request if mine.metric == "latency_mean" else min(1.0, per_request)
+    weight = per_request if mine.metric in _ADDITIVE else 1.0
     edge = board.edges.get((service, callee), {}).get(_EDGE_OF.get(mine.metric, ""))
     theirs = board.services.get(callee, {}).get(mine.metric)
     on_edge = _rise(edge, mine)
@@ -206,9 +248,10 @@ def _across(board: Board, callee: str, mine: Signal, axis: Family) -> tuple[floa
 
 
 def _per_request(board: Board, service: str, callee: str) -> float:
-    """Calls to the callee per request of the caller; 1 when not known."""
+    """Calls to the callee per request of the caller; at most all its requests; 1 when nothing is known."""
     calls = board.edges.get((service, callee), {}).get("call_rate")
     rate = board.level(service, "request_rate")
-    if calls is None or not rate or math.isnan(rate) or math.isnan(calls.level):
+    made = calls.level if calls is not None else board.level(callee, "request_rate")
+    if not rate or math.isnan(rate) or math.isnan(made):
         return 1.0
-    return min(10.0, calls.level / rate)
+    return min(10.0, made / rate)

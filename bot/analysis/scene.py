@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from bot.analysis.changes import NearChange, near_changes
+from bot.analysis.contrast import Span, contrast_all, lead_s
 from bot.analysis.facts import Facts, instant
 from bot.analysis.graph import Graph, build
 from bot.analysis.metrics import Family
 from bot.analysis.objects import database_names
-from bot.analysis.origin import Blame, Board, blame, board_of, symptomatic
-from bot.analysis.signals import Signal
+from bot.analysis.origin import Blame, Board, axes_of, blame, board_of, shows, symptom_weight, symptomatic
+from bot.analysis.signals import Signal, weight_of
 from bot.domain.evidence import Finding, FindingKind
+from bot.domain.question import IssueType
 
 _ALIKE_STEPS = 4
+_ASKED_LEAST = 0.05
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,8 @@ class Scene:
     starts: tuple[str, ...]
     asked_seen: bool
     onset: datetime | None
+    presence: float
+    """How sure it is that there is a symptom at all, 0 to 1."""
     blame: Blame
     distance: dict[str, int]
     changes: tuple[NearChange, ...]
@@ -55,11 +61,17 @@ class Scene:
         return service in self.distance or not self.graph.known
 
 
-def set_scene(facts: Facts, signals: Iterable[Signal], findings: Iterable[Finding]) -> Scene:
+def set_scene(facts: Facts, signals: Sequence[Signal], findings: Iterable[Finding]) -> Scene:
     """Find the symptom, its onset, and whom it is to be blamed on."""
-    board, graph, kept = board_of(signals), build(facts), tuple(findings)
+    board, graph = board_of(signals), build(facts)
     starts, asked_seen = _starts(facts, board, graph)
-    onset = _onset(board, starts, kept, facts)
+    axes = axes_of(facts.issue)
+    span = _span(board, starts, axes)
+    if span is not None:
+        signals = contrast_all(signals, span, facts)
+        board = board_of(signals)
+    kept = tuple({f.id: f for f in (*(s.finding for s in signals if s.finding), *findings)}.values())
+    onset = instant(span.onset_s) if span else _loud_onset(kept, facts)
     distance = graph.distances(starts or facts.asked)
     by_component: dict[str, list[Finding]] = defaultdict(list)
     changes = tuple(near_changes(facts, onset, distance))
@@ -73,7 +85,8 @@ def set_scene(facts: Facts, signals: Iterable[Signal], findings: Iterable[Findin
         starts=starts,
         asked_seen=asked_seen,
         onset=onset,
-        blame=blame(board, graph, starts),
+        presence=_presence(facts, board, starts),
+        blame=blame(board, graph, starts, axes),
         distance=distance,
         changes=changes,
         users=_users(facts),
@@ -89,7 +102,7 @@ def _starts(facts: Facts, board: Board, graph: Graph) -> tuple[tuple[str, ...], 
     """
     shown = symptomatic(board)
     asked = [s for s in facts.asked if s in board.services]
-    hit = tuple(s for s in asked if s in shown)
+    hit = tuple(s for s in asked if shows(board, s) >= _ASKED_LEAST)
     if hit:
         return hit, True
     if facts.asked and graph.known:
@@ -98,25 +111,47 @@ def _starts(facts: Facts, board: Board, graph: Graph) -> tuple[tuple[str, ...], 
     return _topmost(shown, graph), bool(asked) or not facts.asked
 
 
+def _presence(facts: Facts, board: Board, starts: tuple[str, ...]) -> float:
+    """The symptom where it was asked about, if that was measured there; else where it shows."""
+    asked = [s for s in facts.asked if covered(board, s, facts.issue)]
+    return max((symptom_weight(board, s) for s in asked or starts), default=0.0)
+
+
+def covered(board: Board, service: str, issue: IssueType) -> bool:
+    """True when what was asked about was really measured inside the window at this service."""
+    seen = {s.family for s in board.services.get(service, {}).values() if not math.isnan(s.level)}
+    axes = axes_of(issue)
+    wanted = {axis for axis, share in axes.items() if share == max(axes.values())}
+    return wanted <= seen
+
+
 def _topmost(shown: list[str], graph: Graph) -> tuple[str, ...]:
     """Those of the list that nobody else in it waits for; all of them when calls form a ring."""
     top = tuple(s for s in shown if not any(c in shown for c in graph.callers.get(s, ())))
     return (top or tuple(shown))[:_ALIKE_STEPS]
 
 
-def _onset(board: Board, starts: tuple[str, ...], findings: tuple[Finding, ...], facts: Facts) -> datetime | None:
-    """When the symptom began: the earliest strong shift of errors or latency at the services that show it."""
-    times = []
-    for service in starts:
-        for family in (Family.LATENCY, Family.ERRORS):
-            signal = board.moved(service, family)
-            if signal and signal.shift and signal.finding and signal.finding.weight >= 0.3:
-                times.append(signal.shift.onset_s)
-    if times:
-        return instant(min(times))
+def _span(board: Board, starts: tuple[str, ...], axes: Mapping[Family, float]) -> Span | None:
+    """When the symptom began and how long it lasted: by its strongest signal, and those that began just before it."""
+    signals = [
+        signal
+        for service in starts
+        for family in (Family.LATENCY, Family.ERRORS)
+        if (signal := board.moved(service, family)) is not None and signal.shift is not None
+    ]
+    shifts = sorted(((weight_of(s.shift) * axes[s.family], s) for s in signals if s.shift), key=lambda pair: -pair[0])
+    if not shifts or shifts[0][1].shift is None:
+        return None
+    first = shifts[0][1].shift
+    lead = lead_s(shifts[0][1].measured.series.step_s)
+    near = [s.shift.onset_s for w, s in shifts if s.shift and w >= 0.3 and 0 <= first.onset_s - s.shift.onset_s <= lead]
+    return Span(onset_s=min([first.onset_s, *near]), until_s=first.last_s)
+
+
+def _loud_onset(findings: tuple[Finding, ...], facts: Facts) -> datetime | None:
+    """Without a symptom in the series: the first strong finding not long before the window."""
     loud = [f.onset for f in findings if f.onset and f.weight >= 0.5]
-    inside = [at for at in loud if at >= facts.window.start - facts.window.duration]
-    return min(inside, default=None)
+    return min((at for at in loud if at >= facts.window.start - facts.window.duration), default=None)
 
 
 def _users(facts: Facts) -> dict[str, tuple[str, ...]]:

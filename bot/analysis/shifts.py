@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ CLIP = 10.0
 SLACK = 1.5
 MIN_SUM = 8.0
 MIN_POINTS = 5
+CALM_POINTS = 4
 _PERIODIC_AT = 0.6
 
 
@@ -29,6 +31,8 @@ class Shift:
     mass: float
     points: int
     returned: bool
+    rarity: float = 1.0
+    """0 to 1: how seldom the usual course of the series holds as much for as long."""
 
     @property
     def rose(self) -> bool:
@@ -54,11 +58,17 @@ class Level:
 
 
 def find_shift(
-    times: Array, values: Array, start_s: float, *, floor_abs: float = 0.0, floor_ratio: float = 0.05
+    times: Array,
+    values: Array,
+    start_s: float,
+    *,
+    floor_abs: float = 0.0,
+    floor_ratio: float = 0.05,
+    level: Level | None = None,
 ) -> Shift | None:
-    """The strongest excursion of a series from the level it had before `start_s`.
+    """The strongest excursion of a series, reaching past `start_s`, from the level it had before.
 
-    Gaps are NaN and are skipped. `floor_abs` and `floor_ratio` (of the usual level) bound the spread from below, so
+    Gaps are NaN and are skipped; with a `level` given there must be none. `floor_abs` and `floor_ratio` (of the usual level) bound the spread from below, so
     that a constant series does not make every digit a shift. The excursion is the segment with the largest sum of
     clipped deviations minus a slack (a two-sided CUSUM read backwards), so its start may lie before `start_s`.
     """
@@ -66,19 +76,37 @@ def find_shift(
     times, values = times[keep], values[keep]
     if values.size < MIN_POINTS:
         return None
-    level = usual_level(times, values, start_s, floor_abs=floor_abs, floor_ratio=floor_ratio)
+    level = level or usual_level(times, values, start_s, floor_abs=floor_abs, floor_ratio=floor_ratio)
     deviation = np.clip((values - level.centre) / level.spread, -CLIP, CLIP)
-    up, down = _best_segment(deviation - SLACK), _best_segment(-deviation - SLACK)
+    inside = int(np.searchsorted(times, start_s))
+    up, down = _best_segment(deviation - SLACK, inside), _best_segment(-deviation - SLACK, inside)
     begin, end, mass = up if up[2] >= down[2] else down
     if mass < MIN_SUM:
         return None
-    return _describe(times, values, level, (begin, end), mass)
+    found = _describe(times, values, level, (begin, end), mass)
+    return replace(found, rarity=rarity(values - level.centre, inside, found.delta, end - begin + 1))
+
+
+def rarity(deviation: Array, inside: int, delta: float, points: int) -> float:
+    """How seldom a course deviates by `delta` for `points` points: 1 when a thousand such windows hold none.
+
+    `deviation` is from the usual level, its first `inside` points are the baseline. Neighbouring points repeat each
+    other, so each further one counts half.
+    """
+    base = np.sort(deviation[:inside])
+    if base.size < 2:
+        return 0.6
+    beyond = base.size - np.searchsorted(base, delta) if delta > 0 else np.searchsorted(base, delta, side="right")
+    chance = (float(beyond) + 1) / (base.size + 1)
+    tries = max(1.0, (deviation.size - inside) / points)
+    evidence = -(1 + 0.5 * (points - 1)) * math.log10(chance) - math.log10(tries)
+    return min(1.0, max(0.0, evidence / 3))
 
 
 def usual_level(times: Array, values: Array, start_s: float, *, floor_abs: float, floor_ratio: float) -> Level:
     """Robust centre and spread of what came before `start_s`; of the first half when there is too little of it."""
     count = int(np.searchsorted(times, start_s))
-    if count < 4:
+    if count < 2:
         count = max(3, values.size // 2)
     base = values[:count]
     usual = float(np.median(base))
@@ -113,14 +141,24 @@ def _seasonal(base: Array) -> Array | None:
     return np.asarray([np.median(base[phase::period]) for phase in range(period)])
 
 
-def _best_segment(gain: Array) -> tuple[int, int, float]:
-    """First and last index and sum of the contiguous segment with the largest sum."""
+def _best_segment(gain: Array, inside: int) -> tuple[int, int, float]:
+    """First and last index and sum of the contiguous segment with the largest sum that ends at `inside` or later.
+
+    A calm stretch of four points ends what was before it, so that an older excursion does not lend its weight.
+    """
+    if inside >= gain.size:
+        return 0, 0, 0.0
     total = np.concatenate(([0.0], np.cumsum(gain)))
     lowest = np.minimum.accumulate(total)
     rise = total[1:] - lowest[:-1]
-    end = int(np.argmax(rise))
+    end = inside + int(np.argmax(rise[inside:]))
     begin = int(np.argmin(total[: end + 1]))
-    return begin, end, float(rise[end])
+    quiet = np.convolve(gain[begin : end + 1] < 0, np.ones(CALM_POINTS), mode="valid") >= CALM_POINTS
+    if quiet.any():
+        begin += int(np.flatnonzero(quiet)[-1]) + CALM_POINTS
+    if begin > end:
+        return 0, 0, 0.0
+    return begin, end, float(total[end + 1] - total[begin])
 
 
 def _describe(times: Array, values: Array, level: Level, span: tuple[int, int], mass: float) -> Shift:

@@ -10,7 +10,7 @@ import numpy as np
 
 from bot.analysis.facts import Facts, Measured, clock, instant
 from bot.analysis.metrics import SATURATED_AT, Family, Meaning, meaning, measured, shown, three_digits
-from bot.analysis.shifts import Array, Shift, find_shift, increase, longest_growth
+from bot.analysis.shifts import MIN_POINTS, Array, Shift, find_shift, increase, longest_growth, usual_level
 from bot.domain.evidence import Finding, FindingKind
 from bot.domain.ids import derived_id
 from connectors.model import JsonObject
@@ -29,6 +29,8 @@ class Signal:
     finding: Finding | None
     level: float
     """Median of the points inside the window, NaN when there are none."""
+    spread: float = math.nan
+    """Robust standard deviation of the usual level."""
 
     @property
     def metric(self) -> str:
@@ -99,33 +101,58 @@ def judge(one: Measured, facts: Facts) -> Signal | None:
     level = float(np.median(seen)) if seen.size else math.nan
     if sense.family is Family.RESTARTS:
         return Signal(one, sense, component, None, _restarts(one, component, times, values, facts), level)
-    shift = find_shift(times, values, facts.start_s, floor_abs=sense.floor_abs, floor_ratio=sense.floor_ratio)
-    if shift is not None and not _matters(shift, sense, one, facts):
+    shift, spread = _shift_of(times, values, facts, sense)
+    if shift is not None and not (reaches_in(shift, one, facts) and matters(shift, sense, eased=ease(one, facts))):
         shift = None
-    finding = _shift_finding(one, sense, component, shift, facts) if shift else None
+    finding = shift_finding(one, sense, component, shift) if shift else None
     if finding is None:
         finding = _full(one, sense, component, level, seen) or _missing(one, component, times, values, facts)
-    return Signal(one, sense, component, shift, finding, level)
+    return Signal(one, sense, component, shift, finding, level, spread)
 
 
-def _matters(shift: Shift, sense: Meaning, one: Measured, facts: Facts) -> bool:
-    """Large enough, lasting enough, and reaching into the time asked about."""
-    step = one.series.step_s
-    if shift.last_s + step < facts.start_s or (shift.returned and shift.points < 3):
-        return False
-    if abs(shift.delta) < sense.least_delta:
+def _shift_of(times: Array, values: Array, facts: Facts, sense: Meaning) -> tuple[Shift | None, float]:
+    keep = np.isfinite(values)
+    times, values = times[keep], values[keep]
+    if values.size < MIN_POINTS:
+        return None, math.nan
+    level = usual_level(times, values, facts.start_s, floor_abs=sense.floor_abs, floor_ratio=sense.floor_ratio)
+    return find_shift(times, values, facts.start_s, level=level), level.spread
+
+
+def reaches_in(shift: Shift, one: Measured, facts: Facts) -> bool:
+    """Lasting enough, and reaching into the time asked about."""
+    return shift.last_s + one.series.step_s >= facts.start_s and not (shift.returned and shift.points < 3)
+
+
+def ease(one: Measured, facts: Facts) -> float:
+    """Services that were asked about are looked at more closely than the rest."""
+    return 0.4 if one.series.service in facts.asked else 1.0
+
+
+def matters(shift: Shift, sense: Meaning, *, eased: float = 1.0) -> bool:
+    """Large enough to be worth a sentence; `eased` below 1 asks for less, where somebody already complained."""
+    if abs(shift.delta) < eased * sense.least_delta:
         return False
     if not shift.rose and not sense.falls_matter:
         return False
     small, large = sorted((abs(shift.before), abs(shift.after)))
-    return large >= sense.least_ratio * small if small > 0 else large > 0
+    return large >= (1 + eased * (sense.least_ratio - 1)) * small if small > 0 else large > 0
 
 
 def weight_of(shift: Shift) -> float:
     """How strongly a shift speaks: its accumulated deviation, less when it went away again."""
-    strength = 1 - math.exp(-shift.mass / 30)
+    return shift.rarity * size_of(shift)
+
+
+def size_of(shift: Shift) -> float:
+    """How large a shift is for how long, before asking how usual that is."""
+    strength = 1 - math.exp(-shift.mass / 15)
     size = abs(math.log(max(abs(shift.after), 1e-9) / max(abs(shift.before), 1e-9)))
-    return strength * (0.6 + 0.4 * min(1.0, size / 1.5)) * (0.7 if shift.returned else 1.0)
+    return (
+        strength
+        * (0.6 + 0.4 * min(1.0, size / 1.5))
+        * (0.45 if shift.returned and shift.points < 5 else 0.7 if shift.returned else 1.0)
+    )
 
 
 _KINDS = {
@@ -153,7 +180,7 @@ def _subject(one: Measured, component: str) -> str:
     return f"of {name} ({pod})" if pod and pod != name else f"of {name}"
 
 
-def _shift_finding(one: Measured, sense: Meaning, component: str, shift: Shift, facts: Facts) -> Finding:
+def shift_finding(one: Measured, sense: Meaning, component: str, shift: Shift) -> Finding:
     unit = one.series.unit
     data: JsonObject = measured(shift.before, shift.after, unit)
     verb = "rose" if shift.rose else "fell"
