@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,6 +71,9 @@ class Scene:
         newest = (await self.store.investigations(limit=1))[0]
         return Teller(self.store, newest.id)
 
+    def teller(self, investigation_id: str) -> Teller:
+        return Teller(self.store, investigation_id)
+
     async def roots(self) -> list[Json]:
         """Messages of the bot at the top of the room."""
         found = await self.control.messages(ROOM)
@@ -137,6 +140,3 @@ async def a_scene(tmp_path: Path, config: WorkspaceConfig) -> AsyncIterator[Scen
 async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     async with a_scene(tmp_path, WorkspaceConfig()) as made:
         yield made
-
-
-Ask = Callable[[], Awaitable[Any]]

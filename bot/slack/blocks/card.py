@@ -38,7 +38,7 @@ def card_text(investigation: Investigation) -> str:
     elif rows := source_rows(investigation):
         done = sum(1 for r in rows if r.state in (RowState.DONE, RowState.FAILED, RowState.SKIPPED))
         parts.append(f"{done} of {len(rows)} sources finished")
-    return ". ".join(p.rstrip(".") for p in parts) + "."
+    return " ".join(p if p.endswith((".", "?", "!", "…", ")")) else p + "." for p in parts)
 
 
 def headline_of(investigation: Investigation) -> str:
