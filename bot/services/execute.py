@@ -25,7 +25,7 @@ from bot.domain.states import Outcome
 from bot.services.breaker import Breaker
 from bot.services.budget import Budget, Ledger
 from bot.services.gaps import gap_of
-from bot.services.headlines import headline
+from bot.services.headlines import headline, is_quick
 from connectors.base import Connector, parse_arguments
 from connectors.errors import ConnectorError, Malformed, Rejected, Throttled, TimedOut, Unavailable
 from connectors.model import (
@@ -178,7 +178,7 @@ class Execute:
             await recorder.record([self.started_event(execution_id, call, by=by, phase=phase, why=why)])
         wish = _Wish(execution_id, call, by, phase, self._clock.now())
         attempted = await self._attempt(call, stream=stream, approval=approval)
-        execution = self._execution(wish, attempted)
+        execution = await self._execution(wish, attempted)
         events, evidence = self._finished(execution)
         await recorder.record(events, evidence)
         if self._observe:
@@ -277,9 +277,9 @@ class Execute:
         outcome = Outcome.EMPTY if result.is_empty else Outcome.SUCCEEDED
         return _Attempted(outcome, result=result, attempts=number)
 
-    def _execution(self, wish: _Wish, attempted: _Attempted) -> ToolExecution:
+    async def _execution(self, wish: _Wish, attempted: _Attempted) -> ToolExecution:
         finished_at = max(self._clock.now(), wish.started_at)
-        evidence = self._keep(wish, attempted.result, finished_at) if attempted.result else None
+        evidence = await self._keep(wish, attempted.result, finished_at) if attempted.result else None
         reason = attempted.reason or (str(attempted.error) if attempted.error else None)
         return ToolExecution(
             id=wish.id,
@@ -296,7 +296,7 @@ class Execute:
             attempts=attempted.attempts,
         )
 
-    def _keep(self, wish: _Wish, result: ToolResult, at: datetime) -> Evidence:
+    async def _keep(self, wish: _Wish, result: ToolResult, at: datetime) -> Evidence:
         payload = redact_payload(result.payload)
         source = result.source.model_copy(update={"query": redact_text(result.source.query)})
         evidence = Evidence(
@@ -307,7 +307,10 @@ class Execute:
             truncated=result.truncated,
             collected_at=at,
         )
-        return evidence.model_copy(update={"headline": headline(evidence)})
+        if is_quick(evidence):
+            return evidence.model_copy(update={"headline": headline(evidence, now=at)})
+        words = await asyncio.to_thread(headline, evidence, now=at)
+        return evidence.model_copy(update={"headline": words})
 
     def _finished(self, execution: ToolExecution) -> tuple[list[NewEvent], list[Evidence]]:
         evidence, actor = execution.evidence, f"system:{execution.by.value}"

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import re
+from datetime import datetime
+
+from bot.analysis import telling
 from bot.domain.evidence import Evidence
-from connectors.model import Changes, LogGroup, Logs, Objects, Rows, SeriesSet, Text, Traces
+from connectors.model import Changes, LogGroup, Logs, Objects, Rows, SeriesSet, Text, Traces, payload_size
 
 _LONGEST = 160
 
 
-def headline(evidence: Evidence) -> str:
-    """A plain summary of the payload: how much there is, and the most telling part of it."""
+def headline(evidence: Evidence, *, now: datetime) -> str:
+    """The most telling finding in this evidence, else how much there is and that nothing stands out."""
+    found = None if isinstance(evidence.payload, Rows | Text) else telling(evidence, now=now)
+    return _clip(_sentence(found)) if found else plain_summary(evidence)
+
+
+def is_quick(evidence: Evidence) -> bool:
+    """Whether `headline` is a matter of microseconds; everything else belongs in a thread."""
+    return isinstance(evidence.payload, Rows | Text) or payload_size(evidence.payload) == 0
+
+
+def plain_summary(evidence: Evidence) -> str:
+    """How much a payload holds, in words."""
     payload = evidence.payload
     match payload:
         case Rows():
@@ -17,7 +32,8 @@ def headline(evidence: Evidence) -> str:
         case SeriesSet():
             services = {series.service for series in payload.series if series.service}
             words = _count(len(payload.series), "series", "series")
-            return f"{words} of {_count(len(services), 'service')}" if services else words
+            words = f"{words} of {_count(len(services), 'service')}" if services else words
+            return f"{words}; nothing stands out" if payload.series else "No such series"
         case Logs():
             return _logs(payload)
         case Objects():
@@ -28,6 +44,10 @@ def headline(evidence: Evidence) -> str:
             return f"{_count(len(payload.edges), 'call edge')}, {_count(len(payload.slowest), 'slow trace')}"
         case Text():
             return _clip(payload.text.strip().partition("\n")[0])
+
+
+def _sentence(statement: str) -> str:
+    return statement[:1].upper() + statement[1:]
 
 
 def _logs(payload: Logs) -> str:
@@ -46,7 +66,18 @@ def _objects(payload: Objects) -> str:
     kinds: dict[str, int] = {}
     for item in payload.items:
         kinds[item.api_kind] = kinds.get(item.api_kind, 0) + 1
-    return ", ".join(f"{number:,} {kind}" for kind, number in sorted(kinds.items())) or "Nothing found"
+    if not kinds:
+        return "Nothing found"
+    words = ", ".join(_count(number, *_noun(kind)) for kind, number in sorted(kinds.items()))
+    return f"{words}; nothing stands out"
+
+
+def _noun(kind: str) -> tuple[str, str]:
+    """`ResourceQuota` becomes “resource quota”, “resource quotas”; words that are plural already stay."""
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", kind).lower()
+    if words.endswith("s"):
+        return words, words
+    return words, words[:-1] + "ies" if re.search(r"[^aeiou]y$", words) else words + "s"
 
 
 def _changes(payload: Changes) -> str:
