@@ -42,6 +42,10 @@ CANDIDATES: dict[str, tuple[str, ...]] = {
     "trace": ("trace.id", "trace_id", "traceId", "traceid", "TraceId", "labels.trace_id"),
     "host": ("kubernetes.pod.name", "host.name", "resource.attributes.k8s.pod.name", "hostname", "host", "pod"),
 }
+METRIC_CANDIDATES: dict[str, tuple[str, ...]] = {
+    "error_ratio": ("error_ratio", "error_rate", "service.error_rate", "http.error_rate", "errors.ratio"),
+    "p99_ms": ("p99_ms", "latency_p99_ms", "latency_p99", "p99_latency_ms", "latency.p99", "response_time_p99"),
+}
 _TEXTS = frozenset({"text", "match_only_text", "annotated_text"})
 _EXACT = frozenset({"keyword", "constant_keyword", "wildcard", "alias", "version", "ip"})
 
@@ -67,6 +71,7 @@ def wanted_fields(names: FieldNames) -> list[str]:
     """All names to ask `_field_caps` for."""
     plain = {name for group in CANDIDATES.values() for name in group}
     plain |= {name for name in names.model_dump().values() if name}
+    plain |= {name for group in METRIC_CANDIDATES.values() for name in group}
     return sorted(plain | {f"{name}.keyword" for name in plain})
 
 

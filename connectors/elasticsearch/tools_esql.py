@@ -1,12 +1,24 @@
-"""ES|QL where the server speaks it, the query DSL elsewhere: anomalies of services, and a guarded pipeline."""
+"""ES|QL where the server speaks it, the query DSL elsewhere: a guarded pipeline, and services over thresholds."""
 
 from __future__ import annotations
 
+from elastic_transport import ApiError
 from pydantic import JsonValue
 
 from connectors.base import Answer, Ask, tool
+from connectors.elasticsearch.anomalies import (
+    anomaly_body,
+    anomaly_pipeline,
+    anomaly_rows,
+    from_buckets,
+    from_rows,
+    metric_fields,
+    owners_of,
+)
 from connectors.elasticsearch.answers import listed
-from connectors.elasticsearch.arguments import EsqlArguments
+from connectors.elasticsearch.arguments import AnomalyArguments, EsqlArguments
+from connectors.elasticsearch.fields import Fields
+from connectors.elasticsearch.queries import of_services
 from connectors.elasticsearch.session import Session
 from connectors.elasticsearch.tools_base import Tools
 from connectors.errors import Malformed, Rejected
@@ -30,6 +42,42 @@ class EsqlTools(Tools):
         session.notes += judged.notes
         rows = await self.pipeline(session, judged.text)
         return session.answer(rows, window=ask.window, language=ESQL)
+
+    @tool(
+        "Services whose error ratio or P99 in the metrics index is over a threshold, with who owns them.",
+        returns=[EvidenceKind.ROWS],
+    )
+    async def detect_anomalies(self, arguments: AnomalyArguments, ask: Ask) -> Answer:
+        session = await self.session(ask)
+        window, index = ask.span, self.config.indices.metrics
+        fields = await self.fields_of(index, session) if index else None
+        if fields is None or fields.time is None or fields.service is None or not metric_fields(fields):
+            session.notes.append(f"no index with error ratios or latencies by service matches {index or 'metrics'}")
+            return session.answer(anomaly_rows([], {}, arguments), window=window)
+        if await self.has_esql(session):
+            query, params = anomaly_pipeline(index, fields, window)
+            found = from_rows(await self.pipeline(session, query, params), fields)
+        else:
+            found = from_buckets(await session.search(index, anomaly_body(fields, window)))
+        over = [f for f in found if not arguments.services or f.service in arguments.services]
+        owners = await self._owners(session, [f.service for f in over])
+        return session.answer(anomaly_rows(over, owners, arguments), window=window, language=ESQL)
+
+    async def _owners(self, session: Session, services: list[str]) -> dict[str, JsonObject]:
+        """Team, criticality and on-call by service from the lookup index; empty where there is none."""
+        index = self.config.indices.services
+        if not index or not services:
+            return {}
+        fields: Fields = await self.fields_of(index, session)
+        if fields.service is None:
+            return {}
+        filters = of_services(fields, services)
+        body: JsonObject = {"size": len(services), "query": {"bool": {"filter": filters}}}
+        try:
+            return owners_of(await session.search(index, body), fields)
+        except ApiError as error:
+            session.notes.append(f"owners not read: HTTP {error.meta.status}")
+            return {}
 
     async def pipeline(self, session: Session, query: str, params: list[JsonValue] | None = None) -> Rows:
         """Rows of a pipeline; values go in as parameters, never into the text."""

@@ -21,11 +21,19 @@ from connectors.elasticsearch.answers import (
     moment,
     total_of,
 )
-from connectors.elasticsearch.arguments import QueryArguments, SearchArguments, SeenArguments, TraceArguments
+from connectors.elasticsearch.arguments import (
+    OfServices,
+    QueryArguments,
+    RunbookArguments,
+    SearchArguments,
+    SeenArguments,
+    TraceArguments,
+)
 from connectors.elasticsearch.fields import Fields
 from connectors.elasticsearch.links import discover
 from connectors.elasticsearch.queries import every, in_span, lines_body, of_services, time_text, with_text
 from connectors.elasticsearch.session import Session
+from connectors.elasticsearch.shared_traces import MOST_TRACES, SHARED_COLUMNS, shared_body, shared_rows
 from connectors.elasticsearch.tools_base import Tools
 from connectors.errors import Rejected
 from connectors.guards import GuardLimits, Refused, guard
@@ -106,6 +114,35 @@ class SearchTools(Tools):
         url = discover(self.config, fields, None, services=arguments.services, words=arguments.text)
         return session.answer(Rows(columns=columns, rows=rows), url=url)
 
+    @tool("Services that failed in the same requests, and which failed first.", returns=[EvidenceKind.ROWS])
+    async def correlate_errors(self, arguments: OfServices, ask: Ask) -> Answer:
+        session = await self.session(ask)
+        window, columns = ask.span, tuple(Column(name=name) for name in SHARED_COLUMNS)
+        fields = await self.log_fields(session)
+        if fields is None or fields.trace is None or fields.service is None:
+            session.notes.append("lines carry no trace ids or no service, so requests cannot be matched")
+            return session.answer(Rows(columns=columns, rows=()), window=window)
+        answer = await session.search(self.logs_index, shared_body(fields, window))
+        others = mapping(answer, "aggregations", "traces").get("sum_other_doc_count")
+        if isinstance(others, int) and others > 0:
+            session.notes.append(f"only the {MOST_TRACES:,} traces with most errors were compared")
+        rows = shared_rows(answer, set(arguments.services))
+        url = discover(self.config, fields, window, services=arguments.services)
+        return session.answer(Rows(columns=columns, rows=rows), url=url, window=window)
+
+    @tool("Runbooks that fit some words, best first.", returns=[EvidenceKind.ROWS])
+    async def search_runbooks(self, arguments: RunbookArguments, ask: Ask) -> Answer:
+        session = await self.session(ask)
+        columns = tuple(Column(name=name) for name in ("title", "text", "score", "id"))
+        index = self.config.indices.runbooks
+        if not index:
+            return session.answer(Rows(columns=columns, rows=()))
+        words: JsonObject = {"query": arguments.text, "fields": list(_RUNBOOK_FIELDS)}
+        size = min(arguments.limit, ask.limits.max_rows)
+        answer = await session.search(index, {"size": size, "query": {"multi_match": words}})
+        rows = tuple(_runbook_row(hit) for hit in hits_of(answer))
+        return session.answer(Rows(columns=columns, rows=rows))
+
     @tool("Run one reading request of the REST API, after the guard.", returns=[EvidenceKind.TEXT, EvidenceKind.ROWS])
     async def run_query(self, arguments: QueryArguments, ask: Ask) -> Answer:
         limits = GuardLimits(max_rows=ask.limits.max_rows, max_hits=ask.limits.max_rows)
@@ -119,6 +156,16 @@ class SearchTools(Tools):
         if isinstance(answer, dict) and isinstance(answer.get("hits"), dict) and "aggregations" not in answer:
             return session.answer(_hit_rows(answer), window=ask.window)
         return session.answer(Text(text=_as_text(answer)), window=ask.window)
+
+
+_RUNBOOK_FIELDS = ("title^3", "tags^2", "symptoms^2", "content", "body", "text")
+_RUNBOOK_CHARS = 2_000
+
+
+def _runbook_row(hit: JsonObject) -> tuple[JsonValue, ...]:
+    source = mapping(hit, "_source")
+    body = next((v for key in ("content", "body", "text") if isinstance(v := source.get(key), str)), "")
+    return source.get("title"), body[:_RUNBOOK_CHARS], hit.get("_score"), hit.get("_id")
 
 
 def _neighbours(fields: Fields, line: Line, around: int, *, after: bool) -> JsonObject:

@@ -34,7 +34,19 @@ DEPLOYMENT_FIELDS = {
     "author": "keyword",
     "url": "keyword",
 }
-MAPPINGS = {"logs-app": LOG_FIELDS, "deployments-2026": DEPLOYMENT_FIELDS}
+METRIC_FIELDS = {"@timestamp": "date", "service": "keyword", "error_rate": "double", "latency_p99": "double"}
+OWNER_FIELDS = {"service": "keyword", "team": "keyword", "criticality": "keyword", "on_call": "keyword"}
+MAPPINGS = {
+    "logs-app": LOG_FIELDS,
+    "deployments-2026": DEPLOYMENT_FIELDS,
+    "metrics-system": METRIC_FIELDS,
+    "lookup-services": OWNER_FIELDS,
+    "runbooks-knowledge": {"title": "text", "content": "text"},
+}
+
+
+def ago(minutes: float) -> str:
+    return (NOW - timedelta(minutes=minutes)).isoformat().replace("+00:00", "Z")
 
 
 def line(minutes_ago: float, service: str, level: str, message: str, *, trace: str = "") -> dict[str, Any]:
@@ -62,7 +74,23 @@ def documents() -> dict[str, list[dict[str, Any]]]:
         _deployment(50, "checkout", "2.1.0", "2.0.9", "staging"),
         _deployment(300, "cart", "7.0.0", "6.9.0", "production"),
     ]
-    return {"logs-app": lines, "deployments-2026": deployments}
+    metrics = [
+        {"@timestamp": ago(m), "service": s, "error_rate": r, "latency_p99": p}
+        for m in (5, 10, 50)
+        for s, r, p in (("checkout", 0.2, 400.0 + m), ("cart", 0.01, 90.0), ("mail", 0.0, 5_000.0))
+    ]
+    owners = [{"service": "checkout", "team": "payment", "criticality": "high", "on_call": "ada"}]
+    runbooks = [
+        {"title": "Restart the mailer", "content": "When the queue grows."},
+        {"title": "Connection pool exhausted", "content": "Find the leak of the pool, then restart."},
+    ]
+    return {
+        "logs-app": lines,
+        "deployments-2026": deployments,
+        "metrics-system": metrics,
+        "lookup-services": owners,
+        "runbooks-knowledge": runbooks,
+    }
 
 
 def _deployment(minutes_ago: int, service: str, version: str, previous: str, environment: str) -> dict[str, Any]:

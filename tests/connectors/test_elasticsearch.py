@@ -142,6 +142,33 @@ async def test_esql_is_asked_for_once(server: ElasticsearchDouble) -> None:
     assert sum(1 for _, path, body in server.requests if path == "/_query" and body["query"].startswith("ROW")) == 1
 
 
+@pytest.mark.parametrize("esql", [True, False])
+async def test_anomalies_are_the_same_with_and_without_esql(esql: bool) -> None:
+    async with ElasticsearchDouble(documents(), MAPPINGS, esql=esql) as server:
+        result = await ask(server, "detect_anomalies", error_ratio=0.05, p99_ms=1_000)
+    assert isinstance(result.payload, Rows)
+    assert result.payload.rows == (
+        ("checkout", 0.2, 410.0, "error_ratio", "payment", "high", "ada"),
+        ("mail", 0.0, 5_000.0, "p99_ms", None, None, None),
+    )
+    assert ("FROM metrics-*" in result.source.query) is esql
+
+
+async def test_services_that_fail_together(server: ElasticsearchDouble) -> None:
+    cascade = [line(m + 0.2, "cart", "error", "checkout answered 502", trace=f"t-{m}") for m in range(4)]
+    server.documents["logs-app"] += cascade
+    result = await ask(server, "correlate_errors")
+    assert isinstance(result.payload, Rows)
+    ((first, then, shared, earlier, _, _),) = result.payload.rows
+    assert (first, then, shared, earlier) == ("checkout", "cart", 4, 4)
+
+
+async def test_runbooks_best_first(server: ElasticsearchDouble) -> None:
+    result = await ask(server, "search_runbooks", text="pool restart")
+    assert isinstance(result.payload, Rows)
+    assert [row[0] for row in result.payload.rows] == ["Connection pool exhausted", "Restart the mailer"]
+
+
 @pytest.mark.parametrize(
     ("privileges", "security", "writable"),
     [({"read"}, True, False), ({"read", "write"}, True, True), ({"read"}, False, None)],
@@ -171,7 +198,13 @@ async def test_describe_names_indices_and_services(server: ElasticsearchDouble) 
     schema = await made.describe()
     await made.close()
     assert schema.services == ("cart", "checkout")
-    assert {(e.name, e.kind) for e in schema.entries} == {("logs-app", "logs"), ("deployments-2026", "deployments")}
+    assert {entry.kind: entry.name for entry in schema.entries} == {
+        "logs": "logs-app",
+        "deployments": "deployments-2026",
+        "metrics": "metrics-system",
+        "services": "lookup-services",
+        "runbooks": "runbooks-knowledge",
+    }
 
 
 def test_fields_are_found_by_convention_and_overridden() -> None:

@@ -57,6 +57,9 @@ class TestElasticsearchContract(ConnectorContract):
             self.call("first_seen", text="refused"),
             self.call("run_query", request='{"method":"GET","path":"/_cluster/health"}'),
             self.call("run_esql", query="FROM logs-app | STATS n = COUNT(*) BY service.name | SORT n DESC | LIMIT 10"),
+            self.call("detect_anomalies", services=[]),
+            self.call("correlate_errors", services=[]),
+            self.call("search_runbooks", text="connection pool"),
         )
 
     def sized_call(self) -> tuple[ToolCall, int]:

@@ -31,6 +31,9 @@ def _one(spec: Any, docs: Documents, types: Types) -> dict[str, Any]:
         case "filter":
             kept = [doc for doc in docs if matches(body, doc, types)]
             return {"doc_count": len(kept), **aggregate(inner, kept, types)}
+        case "min" | "max" if types.get(body["field"]) in ("double", "float", "long"):
+            values = [value for doc in docs if (value := value_at(doc, body["field"])) is not None]
+            return {"value": (min if kind == "min" else max)(values, default=None)}
         case "min" | "max":
             times = [ms for doc in docs if (ms := time_ms(value_at(doc, body["field"]))) is not None]
             edge = (min if kind == "min" else max)(times, default=None)

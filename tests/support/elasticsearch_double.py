@@ -18,7 +18,7 @@ from aiohttp import web
 
 from tests.support.elasticsearch_aggs import aggregate, time_ms
 from tests.support.elasticsearch_esql import run_pipeline
-from tests.support.elasticsearch_query import RefusedError, flat, matches, value_at
+from tests.support.elasticsearch_query import RefusedError, flat, matches, score, value_at
 
 Document = dict[str, Any]
 _MEDIA = "application/vnd.elasticsearch+json;compatible-with=8"
@@ -39,11 +39,13 @@ class ElasticsearchDouble:
         privileges: frozenset[str] = frozenset({"read"}),
         security: bool = True,
         version: str = "8.19.3",
+        esql: bool = True,
     ) -> None:
         self.documents = {index: list(found) for index, found in documents.items()}
         self.mappings = mappings
         self.security = security
         self.version = version
+        self.esql = esql
         self.privileges = privileges
         self.requests: list[tuple[str, str, Any]] = []
         self.refused_writes: list[str] = []
@@ -108,6 +110,8 @@ class ElasticsearchDouble:
             return {"name": "es-0", "version": {"number": self.version}, "tagline": "You Know, for Search"}
         if path == "/_cluster/health":
             return {"cluster_name": "test", "status": "green", "number_of_nodes": 1}
+        if path == "/_query" and not self.esql:
+            raise RefusedError(400, "illegal_argument_exception", "no handler found for uri [/_query]")
         if path == "/_query":
             return run_pipeline(body, self._indexed)
         if path == "/_security/user/_has_privileges":
@@ -180,6 +184,9 @@ class ElasticsearchDouble:
         for part in reversed(body.get("sort", [])):
             field, order = next(iter(part.items()))
             found.sort(key=lambda e, f=field: time_ms(value_at(e[2], f)) or 0, reverse=order["order"] == "desc")
+        asked = body.get("query", {}).get("multi_match")
+        if asked:
+            found.sort(key=lambda entry: -score(asked, entry[2]))
         size = body.get("size", 10)
         if size > 10_000:
             raise RefusedError(400, "illegal_argument_exception", "Result window is too large")
@@ -202,7 +209,8 @@ def _hit(index: str, number: int, doc: Document, body: Any) -> Any:
             value = value_at(doc, field)
             if value is not None:
                 _put(source, field, value)
-    return {"_index": index, "_id": str(number), "_score": None, "_source": source}
+    asked = body.get("query", {}).get("multi_match")
+    return {"_index": index, "_id": str(number), "_score": score(asked, doc) if asked else None, "_source": source}
 
 
 def _put(tree: Document, dotted: str, value: Any) -> None:

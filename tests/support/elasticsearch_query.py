@@ -57,6 +57,8 @@ def matches(query: Any, doc: Mapping[str, Any], types: Mapping[str, str]) -> boo
             return True
         case "bool":
             return _bool(body, doc, types)
+        case "multi_match":
+            return score(body, doc) > 0
         case "term" | "terms" | "range" | "match" | "wildcard":
             return _field_query(name, body, doc, types)
         case _:
@@ -107,6 +109,16 @@ def _match(spec: Any, value: Any, *, analysed: bool) -> bool:
     if isinstance(spec, dict) and spec.get("operator") == "and":
         return bool(words) and all(word in there for word in words)
     return any(word in there for word in words)
+
+
+def score(body: Any, doc: Mapping[str, Any]) -> float:
+    """Words found, weighted by the field's boost: an order, not Lucene's number."""
+    words, found = tokens(body["query"]), 0.0
+    for entry in body["fields"]:
+        field, _, boost = entry.partition("^")
+        there = tokens(value_at(doc, field) or "")
+        found += sum(there.count(word) for word in words) * float(boost or 1)
+    return found
 
 
 def _range(spec: Any, value: Any) -> bool:
