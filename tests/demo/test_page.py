@@ -162,3 +162,31 @@ async def test_a_guest_sees_only_the_channels_they_are_in(page: Page) -> None:
     await page.get_by_role("radio", name="Gus").click()
     await expect(page.get_by_role("button", name="platform-incidents")).to_have_count(0)
     await expect(page.get_by_text("Simulation – no real Slack")).to_be_visible()
+
+
+HOSTILE = [
+    "<img src=x onerror=alert(1)>",
+    "<javascript:alert(1)|click me>",
+    "<https://e.example|<b>bold</b>>",
+    "[x](javascript:alert(1)) ![y](data:text/html,hi)",
+    "> " * 2_000,
+    "**a " * 2_000,
+    "`" * 2_999,
+    "\x00\u202e reversed",
+    "שלום <!channel> <@U404> <#C404|x> <!subteam^S404>",
+]
+
+
+async def test_hostile_text_is_only_text(client: AsyncWebClient, control: SlackControl, page: Page) -> None:
+    for text in HOSTILE:
+        await client.chat_postMessage(channel=ROOM, text=text)
+        blocks: list[dict[str, Any]] = [
+            {"type": "markdown", "text": text},
+            {"type": "section", "text": {"type": "mrkdwn", "text": text[:3000]}},
+        ]
+        await client.chat_postMessage(channel=ROOM, text="both", blocks=blocks)
+    await expect(page.locator("article")).to_have_count(2 * len(HOSTILE))
+    await expect(page.get_by_text("could not draw")).to_have_count(0)
+    addresses = await page.locator("article a").evaluate_all("links => links.map(link => link.href)")
+    assert all(a.startswith(("https://e.example", "http://127.0.0.1")) for a in addresses), addresses
+    assert await page.locator("article img, article script, article b").count() == 0

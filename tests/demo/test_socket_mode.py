@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
+import aiohttp
+import pytest
 from slack_bolt.async_app import AsyncApp
+from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.demo.workspace import Workspace
@@ -171,8 +176,6 @@ async def test_plain_bolt_repeats_its_effect_on_redelivery(connected: AsyncApp, 
 
 
 async def test_eleventh_connection_is_refused(workspace: Workspace, client: AsyncWebClient) -> None:
-    import aiohttp
-
     opener = AsyncWebClient(token=workspace.app_token, base_url=workspace.api_url)
     async with aiohttp.ClientSession() as session:
         kinds = []
@@ -208,3 +211,63 @@ async def test_half_open_socket_swallows_deliveries(connected: AsyncApp, control
     assert (await control.command("ada", ROOM, "/ask", "x"))["error"] == "operation_timeout"
     await control.do("sockets", {"action": "heal"})
     assert (await control.command("ada", ROOM, "/ask", "x"))["error"] is None
+
+
+async def test_deaf_socket_answers_pings_but_delivers_nothing(
+    workspace: Workspace, client: AsyncWebClient, control: SlackControl
+) -> None:
+    async with two_sockets(workspace) as (first, second):
+        await control.do("sockets", {"action": "deaf", "connection": "conn-1"})
+        pong = asyncio.get_running_loop().create_task(first.receive())
+        await first.ping(b"are you there")
+        assert (await asyncio.wait_for(pong, 2)).data == b"are you there"
+        for number in range(8):
+            await control.say("ada", "general", str(number))
+
+        async def unheard() -> Any:
+            return [d for d in await control.deliveries() if d["connection"] == "conn-1" and d["outcome"] == "timeout"]
+
+        assert await control.until(unheard)
+        assert (await second.receive_json(timeout=2))["type"] == "events_api"
+        with pytest.raises(asyncio.TimeoutError):
+            await first.receive(timeout=0.1)
+
+
+async def test_envelope_on_a_dying_socket_goes_to_another_at_once(workspace: Workspace, control: SlackControl) -> None:
+    async with two_sockets(workspace) as sockets:
+        await control.say("ada", "general", "hello")
+        reading = {asyncio.create_task(s.receive_json(timeout=5)): s for s in sockets}
+        done, waiting = await asyncio.wait(reading, return_when=asyncio.FIRST_COMPLETED)
+        first = done.pop()
+        await reading[first].close()
+        again = await waiting.pop()
+        assert again["payload"]["event_id"] == first.result()["payload"]["event_id"]
+        assert (again["retry_attempt"], again["retry_reason"]) == (1, "connection_failed")
+
+
+async def test_no_hello_and_refused_connections_on_command(workspace: Workspace, control: SlackControl) -> None:
+    await control.do("sockets", {"action": "no_hello"})
+    async with two_sockets(workspace, hello=False) as (first, _):
+        with pytest.raises(asyncio.TimeoutError):
+            await first.receive(timeout=0.1)
+    await control.do("sockets", {"action": "deny"})
+    opener = AsyncWebClient(token=workspace.app_token, base_url=workspace.api_url)
+    with pytest.raises(SlackApiError, match="internal_error"):
+        await opener.apps_connections_open(app_token=workspace.app_token)
+
+
+@asynccontextmanager
+async def two_sockets(
+    workspace: Workspace, *, hello: bool = True
+) -> AsyncIterator[list[aiohttp.ClientWebSocketResponse]]:
+    opener = AsyncWebClient(token=workspace.app_token, base_url=workspace.api_url)
+    async with aiohttp.ClientSession() as session:
+        sockets = []
+        for _ in range(2):
+            address = (await opener.apps_connections_open(app_token=workspace.app_token))["url"]
+            sockets.append(await session.ws_connect(address, autoping=False))
+            if hello:
+                assert (await sockets[-1].receive_json(timeout=2))["type"] == "hello"
+        yield sockets
+        for socket in sockets:
+            await socket.close()

@@ -99,6 +99,10 @@ export class Composer {
     if (!text) return;
     this.hide();
     const command = text.match(/^(\/[a-z_-]+)(?:\s+([\s\S]*))?$/i);
+    if (command && this.thread && store.commands.some((c) => c.name === command[1])) {
+      toast(`${command[1]} is not supported in threads. Use it in the channel.`);
+      return;
+    }
     this.box.value = "";
     this.grow();
     const place = { user: store.me, channel: this.channel };

@@ -34,18 +34,19 @@ export function inline(text) {
   return fragment(nodes);
 }
 
+const DEEPEST = 8;
 const ITEM = /^(\s*)([-*+]|\d+[.)])\s+(.*)$/;
 const cells = (row) => row.trim().replace(/^\||\|$/g, "").split(/(?<!\\)\|/).map((cell) => cell.trim().replaceAll("\\|", "|"));
 
-function list(rows, at) {
+function list(rows, at, depth = 0) {
   const first = rows[at].match(ITEM);
   const node = h(/\d/.test(first[2]) ? "ol" : "ul", {});
   let place = at;
   while (place < rows.length) {
     const found = rows[place].match(ITEM);
     if (!found || found[1].length < first[1].length) break;
-    if (found[1].length > first[1].length && node.lastChild) {
-      const [nested, next] = list(rows, place);
+    if (found[1].length > first[1].length && node.lastChild && depth < DEEPEST) {
+      const [nested, next] = list(rows, place, depth + 1);
       node.lastChild.append(nested);
       place = next;
       continue;
@@ -75,11 +76,11 @@ function fence(rows, at) {
   return [h("pre", { tabindex: "0" }, h("code", {}, rows.slice(at + 1, end).join("\n"))), end + 1];
 }
 
-function quote(rows, at) {
+function quote(rows, at, depth) {
   let end = at;
   while (end < rows.length && rows[end].startsWith(">")) end += 1;
   const inner = rows.slice(at, end).map((row) => row.replace(/^> ?/, "")).join("\n");
-  return [h("blockquote", {}, blocksOf(inner)), end];
+  return [h("blockquote", {}, depth < DEEPEST ? blocksOf(inner, depth + 1) : inline(inner)), end];
 }
 
 function starts(rows, at) {
@@ -91,7 +92,7 @@ function starts(rows, at) {
   return null;
 }
 
-function blocksOf(text) {
+function blocksOf(text, depth = 0) {
   const rows = text.split("\n");
   const nodes = [];
   let at = 0;
@@ -100,7 +101,7 @@ function blocksOf(text) {
     const heading = row.match(/^(#{1,6})\s+(.*)$/);
     const special = starts(rows, at);
     if (special) {
-      const [node, next] = special(rows, at);
+      const [node, next] = special(rows, at, depth);
       nodes.push(node);
       at = next;
     } else if (!row.trim()) at += 1;
