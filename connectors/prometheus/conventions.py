@@ -67,7 +67,7 @@ _INFRASTRUCTURE = re.compile(
 _EXACT = sorted({*PLATFORM, *QUEUES, *LAGS, *(name for pair in (*POOL_PAIRS, *CONNECTION_PAIRS) for name in pair)})
 _CALLS = (
     r"[a-zA-Z0-9_:]*(?:requests?|calls?|handled|request_count|requests_count)_total|[a-zA-Z0-9_:]*_request(?:s)?_count"
-    r"|[a-zA-Z0-9_:]*(?:duration|latency|requests|request|rq_time|processing)_?"
+    r"|[a-zA-Z0-9_:]*(?:duration|latency|requests|request|rq_time|processing|handling)_?"
     r"(?:seconds|milliseconds|ms|time)?_(?:bucket|count)"
 )
 NAMES = f"{_CALLS}|{'|'.join(_EXACT)}"
@@ -87,7 +87,7 @@ _COUNTERS = (
     re.compile(r"calls_total$"),
 )
 _HISTOGRAM = re.compile(
-    r"(?:duration|latency|requests|request|rq_time|processing)_?(?:seconds|milliseconds|ms|time)?_bucket$"
+    r"(?:duration|latency|requests|request|rq_time|processing|handling)_?(?:seconds|milliseconds|ms|time)?_bucket$"
 )
 _FAMILIES = 3
 
