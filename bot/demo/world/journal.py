@@ -17,7 +17,7 @@ from bot.demo.world.story import STEP_S, Story
 from bot.demo.world.topology import ENVIRONMENT, NAMESPACE, ORDER, SERVICES
 
 LINES_PER_SLOT = 2.2
-_MOST_PER_SLOT = 45
+_MOST_PER_SLOT = 220
 _SLOW_LOGGED = 0.25
 
 

@@ -44,7 +44,8 @@ class KubernetesServer:
         """The application with all routes."""
         app = web.Application(middlewares=[self._border])
         add = app.router.add_route
-        add("GET", "/version", self._version)
+        for path in ("/version", "/version/"):
+            add("GET", path, self._version)
         for path in ("/healthz", "/readyz", "/livez"):
             add("GET", path, _fine)
         add("GET", "/api", self._core)
@@ -143,7 +144,7 @@ class KubernetesServer:
 
     def _list(self, resource: Resource) -> Any:
         async def handler(request: web.Request) -> web.Response:
-            if request.query.get("watch") in {"true", "1"}:
+            if _yes(request.query, "watch"):
                 raise StatusError(405, "MethodNotAllowed", "watch is not served here")
             items = resource.list(self.view())
             namespace = request.match_info.get("namespace")
@@ -203,7 +204,7 @@ class KubernetesServer:
         begins = [pod.ready - 2, *(r.back for r in pod.ended(now) if r.back <= now)]
         ends = [r.at for r in pod.ended(now)]
         low, high = begins[-1], now
-        if query.get("previous") in {"true", "1"}:
+        if _yes(query, "previous"):
             if not ends:
                 message = f'previous terminated container "{pod.service}" in pod "{pod.name}" not found'
                 raise StatusError(400, "BadRequest", message)
@@ -298,10 +299,15 @@ def _scale_object(workload: Workload, cluster: Cluster) -> Object:
     }
 
 
+def _yes(query: Mapping[str, str], name: str) -> bool:
+    """Clients write true, True or 1."""
+    return query.get(name, "").lower() in {"true", "1"}
+
+
 def _text(lines: list[Document], query: Mapping[str, str]) -> str:
     if "tailLines" in query:
         lines = lines[-int(query["tailLines"]) :] if int(query["tailLines"]) else []
-    stamped = query.get("timestamps") in {"true", "1"}
+    stamped = _yes(query, "timestamps")
     rows = []
     for line in lines:
         head = f"{line.fields['@timestamp']} " if stamped else ""

@@ -10,7 +10,7 @@ from bot.demo.world.series import Array, Family, Labels, Series, counter, normal
 from bot.demo.world.story import STEP_S, Flow, Story
 from bot.demo.world.topology import NAMESPACE, POOL_PER_POD, SERVICES
 
-BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0, 10.0)
 _SIGMA, _SLOW_SIGMA = 0.45, 0.35
 _NOT_FOUND_RATIO = 0.008
 

@@ -228,7 +228,6 @@ def _config_change(dice: random.Random, plan: Plan) -> Plan:
             ("checkout-api", "shipping-service"),
             ("checkout-api", "payment-service"),
             ("cart-service", "inventory-service"),
-            ("frontend", "user-service"),
         )
     )
     broken = dice.choice((f"http://{dependency}:8081", f"http://{dependency}-v2:8080"))

@@ -50,6 +50,7 @@ class Database:
         self.plan = plan
         self.directory = directory
         self._process: subprocess.Popen[bytes] | None = None
+        self._port: int | None = None
         self._sessions = Sessions(plan, released=released, failing=failing)
         dice = random.SystemRandom()
         self._passwords = {role: f"{dice.getrandbits(96):024x}" for role in ROLES}
@@ -60,7 +61,7 @@ class Database:
         if binaries is None:
             _log.warning("world_without_postgresql", reason="no PostgreSQL binaries found")
             return None
-        port = _free_port()
+        port = self._port = _free_port()
         try:
             await asyncio.to_thread(self._launch, binaries, port)
             await self._prepare(port)
@@ -84,6 +85,16 @@ class Database:
     def release(self) -> None:
         """Let the sessions of the incident go, as when its cause is removed."""
         self._sessions.release()
+
+    async def end_session(self, application: str) -> None:
+        """End the sessions of one application, as a person with the right to does."""
+        assert self._port is not None
+        connection = await self._connect(self._port, "postgres")
+        try:
+            query = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1"
+            await connection.execute(query, application)
+        finally:
+            await connection.close()
 
     def _launch(self, binaries: Path, port: int) -> None:
         user = _system_user()

@@ -190,7 +190,7 @@ class Story:
         if plan.fault == "traffic_surge" and name == plan.dependency:
             return median * (1 + 6 * level), 0.12 * level, slow_s + 1.6 * level, 0.06 * level
         if plan.fault == "traffic_surge":
-            return median * (1 + 0.6 * level), slow, slow_s, errors
+            return median * (1 + 0.15 * level), slow, slow_s, errors
         if name != plan.target:
             return median, slow, slow_s, errors
         if plan.fault == "bad_deployment":
