@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - lists, forms and sentences stay on one line
 """Elasticsearch and OpenSearch: a request as JSON text {method, path, body}, by allow-lists of path and body."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - lists, forms and sentences stay on one line
 """The query DSL: clauses by allow-list, never a script, patterns without bombs."""
 
 from __future__ import annotations

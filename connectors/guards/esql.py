@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - lists, forms and sentences stay on one line
 """ES|QL: commands and functions by allow-list; a LIMIT is always there."""
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ _FUNCTIONS = frozenset(
     kql match match_phrase qstr score decay knn_none mv_append mv_avg mv_concat mv_contains mv_count mv_dedupe mv_first
     mv_last mv_max mv_median mv_median_absolute_deviation mv_min mv_percentile mv_pseries_weighted_sum mv_slice mv_sort
     mv_sum mv_zip mv_intersection mv_union to_boolean to_date_nanos to_dateperiod to_datetime to_degrees to_double
-    to_integer to_ip to_long to_radians to_string to_timeduration to_unsigned_long to_version to_geopoint to_cartesianpoint
+    to_integer to_ip to_long to_radians to_string to_timeduration to_unsigned_long to_version
+    to_geopoint to_cartesianpoint
     to_aggregate_metric_double st_contains st_distance st_within st_intersects st_x st_y st_disjoint json_extract
     avg_over_time count_over_time max_over_time min_over_time sum_over_time last_over_time first_over_time rate irate
     increase idelta delta deriv absent_over_time present_over_time percentile_over_time stddev_over_time

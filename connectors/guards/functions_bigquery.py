@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - lists, forms and sentences stay on one line
 """Functions a BigQuery query may call.
 
 Left out on purpose: models and remote endpoints (ML, AI), external queries, keys and encryption, sessions, table functions.

@@ -5,7 +5,8 @@ Left out on purpose: files, locks, sleeping, benchmarks, sequences, waits, keyri
 
 FUNCTIONS = frozenset(
     """
-    against columns index key partition abs acos adddate addtime any_value ascii asin atan atan2 avg bin bin_to_uuid bit_and bit_count bit_length
+    against columns index key partition abs acos adddate addtime any_value ascii asin atan atan2 avg bin
+    bin_to_uuid bit_and bit_count bit_length
     bit_or bit_xor can_access_column can_access_database can_access_table cast ceil ceiling char char_length
     character_length charset chr coalesce coercibility collation compress concat concat_ws connection_id conv
     convert convert_tz cos cot count crc32 crc32c cume_dist curdate current_date current_role current_time

@@ -7,7 +7,11 @@ large objects, transaction ids, settings, and everything that runs text as SQL.
 
 FUNCTIONS = frozenset(
     """
-    array_append array_cat array_prepend arraycontained arraycontains arrayoverlap btrim current_catalog current_date current_role current_time current_timestamp ilike json_extract_path json_extract_path_text jsonb_concat jsonb_contained jsonb_contains jsonb_delete jsonb_delete_path jsonb_exists jsonb_exists_all jsonb_exists_any jsonb_extract_path jsonb_extract_path_text localtime localtimestamp log log10 lower lower_inc lower_inf starts_with textcat user
+    array_append array_cat array_prepend arraycontained arraycontains arrayoverlap btrim current_catalog
+    current_date current_role current_time current_timestamp ilike json_extract_path
+    json_extract_path_text jsonb_concat jsonb_contained jsonb_contains jsonb_delete jsonb_delete_path
+    jsonb_exists jsonb_exists_all jsonb_exists_any jsonb_extract_path jsonb_extract_path_text localtime
+    localtimestamp log log10 lower lower_inc lower_inf starts_with textcat user
     abbrev abs aclexplode acos acosd acosh age akeys any_value approx_percentile approximate_row_count area
     array array_agg array_dims array_fill array_length array_lower array_ndims array_position array_positions
     array_remove array_replace array_reverse array_sample array_shuffle array_sort array_to_json

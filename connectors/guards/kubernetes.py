@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - lists, forms and sentences stay on one line
 """Kubernetes: a kubectl line or `GET /path`, judged flag by flag and written back in one canonical form.
 
 Nothing here is ever given to a shell; the connector maps the canonical form to typed API calls.

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - lists, forms and sentences stay on one line
 """kubectl commands and flags that only read, by their long names."""
 
 BOOLS = frozenset(

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - lists, forms and sentences stay on one line
 """NRQL: one query, functions by allow-list, LIMIT capped."""
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ _FUNCTIONS = frozenset(
     """
     aggregationendtime apdex average avg bucketpercentile cardinality cases count derivative dimensions earliest
     eventtype filter funnel histogram keyset latest latestrate max median min mode percentage percentile predictlinear
-    rate stddev stdvar sum uniquecount uniques abs accountid aparse blob buckets bytecountestimate capture ceil clamp_max
+    rate stddev stdvar sum uniquecount uniques abs accountid aparse blob buckets bytecountestimate
+    capture ceil clamp_max
     clamp_min concat convert cidraddress dateof dayofmonthof decode encode entityguid exp floor getcdfcount getfield
     hourof if index indexof iscidripv4 jparse jsonparse length ln log log10 log2 lookup lower ltrim mapkeys mapvalues
     max_over_time metric minuteof mod monthof numeric pow position quarterof replace round rtrim split sqrt string

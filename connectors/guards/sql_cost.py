@@ -107,17 +107,14 @@ def _check_format(node: exp.Anonymous) -> None:
 def _check_amplifier(node: exp.Expr) -> None:
     if _estimate(node) > MAX_GENERATED:
         raise RefusalError("A function would generate more than a million items. Use smaller bounds.")
-    if _name(node) == "factorial" if isinstance(node, exp.Func) else False:
-        if max(_numbers(node), default=0) > 170:
-            raise RefusalError("The factorial of so large a number takes too long. Use at most 170.")
+    factorial = isinstance(node, exp.Func) and _name(node) == "factorial"
+    if factorial and max(_numbers(node), default=0) > 170:
+        raise RefusalError("The factorial of so large a number takes too long. Use at most 170.")
 
 
 def _numbers(node: exp.Expr) -> list[float]:
-    found: list[float] = []
-    for literal in node.find_all(exp.Literal):
-        if _NUMERIC.fullmatch(str(literal.this)):
-            found.append(abs(float(literal.this)))
-    return found
+    texts = (str(literal.this) for literal in node.find_all(exp.Literal))
+    return [abs(float(text)) for text in texts if _NUMERIC.fullmatch(text)]
 
 
 def _estimate(node: exp.Expr) -> float:

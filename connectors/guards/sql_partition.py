@@ -32,7 +32,8 @@ def check_partition_filter(tree: exp.Expr) -> None:
     for select in tree.find_all(exp.Select):
         if _scans(select, ctes) and not _is_filtered(select):
             raise RefusalError(
-                "The table would be scanned whole. Filter on its partition or time column (for example DATE(ts) = CURRENT_DATE())."
+                "The table would be scanned whole. Filter on its partition or time column, "
+                "for example DATE(ts) = CURRENT_DATE()."
             )
 
 

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - lists, forms and sentences stay on one line
 """Statements that are not queries: SHOW, DESCRIBE, PRAGMA and what may stand before a query (EXPLAIN).
 
 Each is matched token by token against the forms listed here and written back from the tokens; there is

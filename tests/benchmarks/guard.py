@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - lists, forms and sentences stay on one line
 """Measures the guards: verdicts over a corpus, and what hostile inputs cost.
 
 usage: python -m tests.benchmarks.guard --corpus F --out F [--hostile N]

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - lists, forms and sentences stay on one line
 """State proof: what the PostgreSQL guard accepts runs as superuser, read-write, and nothing changes.
 
 usage: python -m tests.benchmarks.guard_state [--count 20000] [--seed 1]
