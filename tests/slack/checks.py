@@ -70,7 +70,7 @@ def check_text(text: str, *, mentions: int = 0) -> None:
 
 def check_message(message: Message, *, mentions: int = 0) -> None:
     """Within every limit, safe, and meaningful without blocks."""
-    check_message_blocks(message.blocks, refused=frozenset(), files={})
+    check_message_blocks(message.blocks, refused=set(), files={})
     assert len(message.blocks) <= MESSAGE_BLOCKS
     assert weight(message.blocks) <= 13_200
     assert message.text.strip()
@@ -82,7 +82,7 @@ def check_message(message: Message, *, mentions: int = 0) -> None:
 
 
 def check_modal(view: dict[str, Any]) -> None:
-    check_view(view, kind=view["type"], refused=frozenset(), files={})
+    check_view(view, kind=view["type"], refused=set(), files={})
     for text in mrkdwn_texts(view["blocks"]):
         check_text(text)
     _check_all(view["blocks"])

@@ -31,7 +31,9 @@ async def http_scene(tmp_path: Path) -> AsyncIterator[Scene]:
         yield scene
 
 
-def headers(secret: str, body: bytes, *, at: float | None = None, **changes: str) -> list[tuple[str, str]]:
+def headers(
+    secret: str, body: bytes, *, at: float | None = None, changes: dict[str, str] | None = None
+) -> list[tuple[str, str]]:
     stamp = str(int(at if at is not None else time.time()))
     digest = hmac.new(secret.encode(), f"v0:{stamp}:".encode() + body, hashlib.sha256).hexdigest()
     made = {
@@ -39,7 +41,7 @@ def headers(secret: str, body: bytes, *, at: float | None = None, **changes: str
         "X-Slack-Request-Timestamp": stamp,
         "X-Slack-Signature": f"v0={digest}",
     }
-    return list((made | changes).items())
+    return list((made | (changes or {})).items())
 
 
 async def take(scene: Scene, sent: Any, body: bytes) -> int:
@@ -68,12 +70,12 @@ async def test_bad_ones_do_not(http_scene: Scene) -> None:
         headers(secret, EVENT, at=time.time() + 302),
         [*good, ("x-slack-signature", signature)],
         [*good, ("X-Slack-Request-Timestamp", dict(good)["X-Slack-Request-Timestamp"])],
-        headers(secret, EVENT, **{"X-Slack-Signature": signature.replace("v0=", "v1=")}),
-        headers(secret, EVENT, **{"X-Slack-Signature": signature.upper()}),
-        headers(secret, EVENT, **{"X-Slack-Signature": signature + " "}),
-        headers(secret, EVENT, **{"X-Slack-Signature": ""}),
-        headers(secret, EVENT, **{"X-Slack-Request-Timestamp": "soon"}),
-        headers(secret, EVENT, **{"X-Slack-Request-Timestamp": "١٢٣"}),
+        headers(secret, EVENT, changes={"X-Slack-Signature": signature.replace("v0=", "v1=")}),
+        headers(secret, EVENT, changes={"X-Slack-Signature": signature.upper()}),
+        headers(secret, EVENT, changes={"X-Slack-Signature": signature + " "}),
+        headers(secret, EVENT, changes={"X-Slack-Signature": ""}),
+        headers(secret, EVENT, changes={"X-Slack-Request-Timestamp": "soon"}),
+        headers(secret, EVENT, changes={"X-Slack-Request-Timestamp": "١٢٣"}),
         headers(secret, EVENT + b"\n"),
         [],
         good[:1],
@@ -91,7 +93,7 @@ async def test_a_replayed_command_has_no_second_effect(http_scene: Scene) -> Non
     fields = {"command": "/investigate", "text": "why is checkout slow?", "team_id": "T1", "channel_id": "C0PAYINC001"}
     body = urlencode({**fields, "user_id": "U0ADA000001", "trigger_id": "1.2.abc"}).encode()
     form = {"Content-Type": "application/x-www-form-urlencoded"}
-    sent = headers(http_scene.workspace.signing_secret, body, **form)
+    sent = headers(http_scene.workspace.signing_secret, body, changes=form)
     assert [await take(http_scene, sent, body) for _ in range(3)] == [200, 200, 200]
     assert len(await http_scene.store.investigations()) == 1
 

@@ -10,7 +10,7 @@ from bot.slack.blocks.modals import query_modal, report_modal, rerun_modal, why_
 from bot.slack.blocks.text import escape
 from bot.slack.commands import Asked
 from bot.slack.incoming import Place, action_of
-from bot.slack.listeners.commands import Commands
+from bot.slack.listeners.commands import GUEST, Commands
 from bot.slack.listeners.desk import Act, Desk
 
 FEEDBACK = {
@@ -46,6 +46,8 @@ class Actions:
         return escape(await verbs.feedback(key, value=said, by=act.by, delivery_id=act.delivery_id))
 
     async def show_query(self, act: Act) -> str | None:
+        if act.by.guest:
+            return GUEST
         evidence = await self._desk.investigations.evidence(action_of(act.body)[1])
         self._desk.answers.show(str(act.body["trigger_id"]), query_modal(evidence, self._desk.scene))
         return None

@@ -26,6 +26,7 @@ FITTING = {
 }
 DONE_WORDS = {Verb.PAUSE: "paused", Verb.RESUME: "resumed", Verb.CANCEL: "cancelled", Verb.RETRY: "retried"}
 LISTED = 10
+GUEST = "Guests see what is posted in their channels, and nothing beyond."
 
 
 class Commands:
@@ -58,6 +59,8 @@ class Commands:
         """`here`: the investigation whose thread this was typed in."""
         if wish.verb is Verb.HELP:
             return INVESTIGATE_HELP
+        if act.by.guest:
+            return GUEST
         if wish.verb in (Verb.LIST, Verb.HISTORY):
             return await self._listed(act, only_running=wish.verb is Verb.LIST)
         chosen = here if here and not wish.investigation_id else await self._pick(act, wish)
@@ -76,7 +79,8 @@ class Commands:
         return await moves[wish.verb](key, by=act.by, delivery_id=act.delivery_id)
 
     async def _listed(self, act: Act, *, only_running: bool) -> str:
-        found = await self._desk.investigations.recent(by=act.by, limit=LISTED, only_running=only_running)
+        known = await self._desk.investigations.recent(by=act.by, limit=5 * LISTED, only_running=only_running)
+        found = seen_by(act, known)[:LISTED]
         if not found:
             return "Nothing is running." if only_running else "There has been no investigation yet."
         title = "*Running now*" if only_running else "*Recent investigations*"
@@ -113,6 +117,15 @@ class Commands:
         if text.lower() in ("", "help"):
             return help_text
         return await service(text, act.by)
+
+
+def seen_by(act: Act, investigations: Sequence[Investigation]) -> list[Investigation]:
+    """Without those that other people opened in a direct message."""
+    return [i for i in investigations if i.requester.id == act.by.id or not is_direct(i)]
+
+
+def is_direct(investigation: Investigation) -> bool:
+    return str(investigation.origin.get("channel", "")).startswith("D")
 
 
 def _which(verb: Verb, candidates: Sequence[Investigation]) -> str:

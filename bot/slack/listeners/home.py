@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bot.slack.blocks.help import PROMPTS
 from bot.slack.blocks.home import HomeFacts, home_view
+from bot.slack.listeners.commands import seen_by
 from bot.slack.listeners.desk import Act, Desk
 
 
@@ -32,8 +33,8 @@ class Home:
         if act.by.guest:
             return HomeFacts(role="guest: you see what is posted in your channels, and nothing beyond")
         return HomeFacts(
-            running=await verbs.recent(by=act.by, limit=20, only_running=True),
-            recent=await verbs.recent(by=act.by, limit=5),
+            running=seen_by(act, await verbs.recent(by=act.by, limit=30, only_running=True)),
+            recent=seen_by(act, await verbs.recent(by=act.by, limit=20))[:5],
             health=dict(await extras.health()) if extras.health else None,
             role=await extras.role(act.by) if extras.role else None,
         )

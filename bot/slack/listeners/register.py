@@ -84,14 +84,16 @@ def _event(desk: Desk, handler: Handler) -> Listener:
         except NotStored:
             return BoltResponse(status=503)
         if said:
-            desk.answers.whisper(place, str(event.get("user", "")), said)
+            thread = event.get("thread_ts")
+            seen = Place(place.team, place.channel, str(thread) if thread else None)
+            desk.answers.whisper(seen, str(event.get("user", "")), said)
         return await ack()
 
     return listen
 
 
 def _place(body: Body) -> Place:
-    """An answer to a message belongs in its thread, a new one under it where there is none."""
+    """A card belongs in the thread of the message, a new one under it where there is none."""
     event = body["event"]
     thread = event.get("thread_ts") or event.get("ts")
     return Place(str(body.get("team_id") or ""), str(event.get("channel") or ""), str(thread) if thread else None)

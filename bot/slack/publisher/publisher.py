@@ -26,6 +26,7 @@ from bot.slack.publisher.post import GONE, NO_ENTRY, BlocksRefused, ParentGone, 
 from bot.slack.web import SlackRefused, SlackUnreachable, SlackWeb
 
 log = logging.getLogger(__name__)
+OUTBOX = "outbox"
 IDLE_S = 1.0
 NOT_HOLDER_S = 1.0
 BACKOFF_MOST_S = 30.0
@@ -87,6 +88,8 @@ class Publisher:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            with contextlib.suppress(BotError):
+                await self._store.drop(OUTBOX, worker=self._config.worker)
 
     async def _round(self) -> None:
         if not await self._store.hold_outbox(worker=self._config.worker):

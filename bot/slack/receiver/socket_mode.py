@@ -82,7 +82,10 @@ class SocketReceiver:
                 reason = "asked to move"
             except _Lost as lost:
                 reason = lost.reason
-            except (SlackRefused, SlackUnreachable, aiohttp.ClientError, OSError, TimeoutError) as error:
+            except SlackRefused as refused:
+                log.error("slack refuses socket mode: %s", refused)
+                reason, failures = refused.error, max(failures + 1, 5)
+            except (SlackUnreachable, aiohttp.ClientError, OSError, TimeoutError) as error:
                 reason, failures = f"{type(error).__name__}: {error}", failures + 1
             except Exception:  # the border of this task: a connection must come back whatever happened
                 log.exception("socket mode failed unexpectedly")
@@ -97,7 +100,8 @@ class SocketReceiver:
         """Open, and wait for the hello that says deliveries will come."""
         assert self._session is not None
         answer = await self._web.call("apps.connections.open", {}, priority=Priority.CLICK)
-        socket = await self._session.ws_connect(str(answer["url"]), heartbeat=HEARTBEAT_S, max_msg_size=8 << 20)
+        async with asyncio.timeout(HELLO_WITHIN_S):
+            socket = await self._session.ws_connect(str(answer["url"]), heartbeat=HEARTBEAT_S, max_msg_size=8 << 20)
         try:
             async with asyncio.timeout(HELLO_WITHIN_S):
                 while True:
