@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, HTTPException, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -14,6 +14,7 @@ from bot.api.routes import ApiParts, make_router
 from bot.telemetry import Metrics
 
 LARGEST_BODY_BYTES = 1_000_000
+_TOO_LARGE = f"The body may have {LARGEST_BODY_BYTES:,} bytes at the most."
 # (headers, raw body) -> (status, headers, body); from the Slack face in HTTP mode.
 SlackDoor = Callable[[list[tuple[str, str]], bytes], Awaitable[tuple[int, dict[str, str], bytes]]]
 
@@ -61,10 +62,6 @@ def _count_requests(app: FastAPI, metrics: Metrics) -> None:
         return response
 
 
-class _TooLarge(Exception):
-    pass
-
-
 class _BodyCap:
     """Refuses bodies over the cap: unread when the length is declared, else as soon as it is passed."""
 
@@ -86,15 +83,11 @@ class _BodyCap:
             message = await receive()
             seen += len(message.get("body", b""))
             if seen > LARGEST_BODY_BYTES:
-                raise _TooLarge
+                raise HTTPException(413, _TOO_LARGE)
             return message
 
-        try:
-            await self._app(scope, capped, send)
-        except _TooLarge:
-            await _refuse(scope, receive, send)
+        await self._app(scope, capped, send)
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
-    detail = f"The body may have {LARGEST_BODY_BYTES:,} bytes at the most."
-    await problems.problem(413, "The body is too large", detail)(scope, receive, send)
+    await problems.problem(413, "The body is too large", _TOO_LARGE)(scope, receive, send)

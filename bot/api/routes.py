@@ -44,6 +44,7 @@ def make_router(parts: ApiParts) -> APIRouter:
     router = APIRouter(prefix="/api/v1")
     who = Depends(parts.authenticate)
     _reading(router, parts, who)
+    _details(router, parts, who)
     _commands(router, parts, who)
     _live(router, parts, who)
     return router
@@ -134,6 +135,8 @@ def _reading(router: APIRouter, parts: ApiParts, who: Principal) -> None:
             view.events = [public_event(event) for event in events]
         return view
 
+
+def _details(router: APIRouter, parts: ApiParts, who: Principal) -> None:
     @router.get("/investigations/{investigation_id}/tools")
     async def tools(
         investigation_id: str, _: Principal = who, agent: str | None = None, status: str | None = None
