@@ -92,7 +92,7 @@ ROOMS = (
     Room("C0GENERAL01", "general", "Everything else"),
 )
 COMMANDS = (
-    Command("/investigate", "Find out what went wrong", "why is checkout slow since 14:00?"),
+    Command("/investigate", "Find out what went wrong", "why is checkout slow since 10 minutes?"),
     Command("/ask", "Ask one data source in plain words", "[source:] failed payments per hour today"),
     Command("/sweeps", "Scheduled checks and what they found", "list | run NAME"),
     Command("/runbooks", "Search the runbooks", "words"),

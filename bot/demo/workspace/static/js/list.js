@@ -53,13 +53,22 @@ export class MessageList {
       last = today;
       this.items.append(this.make(message));
     }
-    if (!this.items.childElementCount) this.items.append(h("p", { class: "empty" }, this.hint()));
+    if (!this.items.childElementCount) this.items.append(this.hint());
     this.drawStatus();
     this.toEnd();
   }
 
   hint() {
-    return this.channel.startsWith("D") ? "Ask Inquest something, in plain words." : "Nothing here yet. Type / for commands, or mention @inquest.";
+    const first = store.commands[0];
+    if (this.channel.startsWith("D") || !first) return h("p", { class: "empty" }, "Ask Inquest something, in plain words.");
+    const example = `${first.name} ${first.usage_hint}`;
+    const fill = () => {
+      const box = document.getElementById("composer-main");
+      box.value = example;
+      box.focus();
+    };
+    return h("div", { class: "empty" }, h("p", {}, "Nothing here yet. Type / for commands, or mention @inquest."),
+      h("button", { type: "button", class: "button", onclick: fill }, `Try: ${example}`));
   }
 
   drawStatus() {

@@ -7,7 +7,7 @@ import { Home } from "./home.js";
 import { describe, MessageList } from "./list.js";
 import { drawModal } from "./modal.js";
 import { drawBotState, drawPeople, drawSidebar } from "./sidebar.js";
-import { mine, myDm, store, take } from "./store.js";
+import { mine, myDm, remember, remembered, store, take } from "./store.js";
 import { toast } from "./toast.js";
 
 let list = null;
@@ -23,7 +23,7 @@ function go(id) {
   const moved = store.place !== id;
   store.place = id;
   store.unread.delete(id);
-  if (moved && id === myDm()) store.tab = store.homes[store.me] ? "home" : "messages";
+  if (moved && id === myDm()) store.tab = remembered(`tab-${id}`, "home");
   if (moved) closeThread();
   history.replaceState(null, "", `/#${id}`);
   redrawSide();
@@ -33,6 +33,7 @@ function go(id) {
 
 function tab(name) {
   store.tab = name;
+  remember(`tab-${store.place}`, name);
   act("home", { user: store.me, tab: name });
   drawMain();
   byId(`tab-${name}`).focus();
@@ -92,6 +93,7 @@ function closeThread() {
 
 function become(id) {
   store.me = id;
+  byId("toasts").replaceChildren();
   localStorage.setItem("simulation-user", id);
   drawPeople(become);
   const here = store.channels.get(store.place);
