@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import importlib.util
 import os
@@ -78,9 +79,15 @@ class Database:
         """End the sessions and the server, and remove its files."""
         await self._sessions.close()
         process, self._process = self._process, None
+        atexit.unregister(self._at_exit)
         if process is not None:
             await asyncio.to_thread(_end, process)
         await asyncio.to_thread(shutil.rmtree, self.directory, ignore_errors=True)
+
+    def _at_exit(self) -> None:
+        """The interpreter ends and nobody called `stop`: leave no server behind."""
+        if self._process is not None and self._process.poll() is None:
+            _end(self._process)
 
     def release(self) -> None:
         """Let the sessions of the incident go, as when its cause is removed."""
@@ -119,6 +126,7 @@ class Database:
         secret.unlink()
         settings = _settings(binaries, port, self.directory)
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        atexit.register(self._at_exit)
         log = (self.directory / "server.log").open("wb")
         with log:
             self._process = subprocess.Popen(  # noqa: S603 - our own arguments, no shell
