@@ -27,8 +27,8 @@ def make_app(parts: ApiParts, metrics: Metrics, *, slack: SlackDoor | None = Non
     _plain_routes(app, metrics)
     if slack is not None:
         _slack_route(app, slack)
-    _count_requests(app, metrics)
     app.add_middleware(_BodyCap)
+    app.add_middleware(_Counted, metrics=metrics)
     return app
 
 
@@ -51,15 +51,31 @@ def _slack_route(app: FastAPI, slack: SlackDoor) -> None:
         return Response(body, status_code=status, headers=answer_headers)
 
 
-def _count_requests(app: FastAPI, metrics: Metrics) -> None:
-    @app.middleware("http")
-    async def count(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        started = time.perf_counter()
-        response = await call_next(request)
-        route = getattr(request.scope.get("route"), "path", "other")
-        metrics.requests.labels(request.method, route, str(response.status_code)).inc()
-        metrics.request_seconds.labels(route).observe(time.perf_counter() - started)
-        return response
+class _Counted:
+    """Counts requests and times them, by route."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started, status = time.perf_counter(), 500
+
+        async def noted(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noted)
+        finally:
+            route = getattr(scope.get("route"), "path", "other")
+            self._metrics.requests.labels(scope["method"], route, str(status)).inc()
+            self._metrics.request_seconds.labels(route).observe(time.perf_counter() - started)
 
 
 class _BodyCap:
