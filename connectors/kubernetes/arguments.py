@@ -42,5 +42,9 @@ class LogScope(Scope):
     level: Literal["", "trace", "debug", "info", "warn", "error", "fatal"] = ""
 
 
+class QueryArguments(Arguments):
+    command: str = Field(description="kubectl get pods -n shop, kubectl logs web-1, or GET /api/v1/…; reads only.")
+
+
 class ChangeScope(Scope):
     hours_before: int = Field(default=24, ge=0, le=24 * 90, description="How far before the window to look.")

@@ -15,7 +15,7 @@ from connectors.kubernetes.reader import Reader, translate
 from connectors.kubernetes.reading import flag, mapping, name_of, text
 from connectors.kubernetes.tools_change import ChangeTools
 from connectors.kubernetes.tools_network import NetworkTools
-from connectors.kubernetes.tools_state import StateTools
+from connectors.kubernetes.tools_query import QueryTools
 from connectors.model import Clock, Health, HealthStatus, JsonObject, Limits, SchemaEntry, SourceSchema
 
 _PROBE_BYTES = 1_000_000
@@ -24,7 +24,7 @@ _MOST_NAMES = 500
 _WRITES = (("patch", "apps", "deployments"), ("delete", "", "pods"), ("create", "", "pods"))
 
 
-class KubernetesConnector(StateTools, NetworkTools, ChangeTools, Connector[KubernetesConfig]):
+class KubernetesConnector(QueryTools, NetworkTools, ChangeTools, Connector[KubernetesConfig]):
     """One context of one cluster, read through typed list and get calls only."""
 
     type: ClassVar[str] = "kubernetes"

@@ -76,13 +76,20 @@ class Reader:
         self.bytes = 0
 
     async def listing(
-        self, plural: str, *, namespace: str = "", field_selector: str = "", metadata_only: bool = False
+        self,
+        plural: str,
+        *,
+        namespace: str = "",
+        field_selector: str = "",
+        label_selector: str = "",
+        metadata_only: bool = False,
     ) -> list[JsonObject]:
         """All objects of a kind in the namespace, in the configured ones, or everywhere; bounded, and said so."""
         resource = RESOURCES[plural]
         where = self._namespaces(namespace) if resource.namespaced else ("",)
+        selectors = {"fieldSelector": field_selector, "labelSelector": label_selector}
         pages = await asyncio.gather(
-            *(self._pages(plural, one, field_selector, metadata_only=metadata_only) for one in where)
+            *(self._pages(plural, one, selectors, metadata_only=metadata_only) for one in where)
         )
         return [entry for page in pages for entry in page]
 
@@ -127,13 +134,13 @@ class Reader:
         return (namespace,) if namespace else allowed or ("",)
 
     async def _pages(
-        self, plural: str, namespace: str, field_selector: str, *, metadata_only: bool
+        self, plural: str, namespace: str, selectors: Mapping[str, str], *, metadata_only: bool
     ) -> list[JsonObject]:
         found: list[JsonObject] = []
         token = ""
         while True:
             query = {"limit": str(PAGE)}
-            query |= {"fieldSelector": field_selector} if field_selector else {}
+            query |= {key: value for key, value in selectors.items() if value}
             query |= {"continue": token} if token else {}
             try:
                 page = await self._page(plural, namespace, query, metadata_only=metadata_only)
@@ -179,6 +186,8 @@ class Reader:
         options: dict[str, Any] = {"limit": int(query["limit"]), "_preload_content": False}
         if "fieldSelector" in query:
             options["field_selector"] = query["fieldSelector"]
+        if "labelSelector" in query:
+            options["label_selector"] = query["labelSelector"]
         if "continue" in query:
             options["_continue"] = query["continue"]
         if not resource.namespaced:

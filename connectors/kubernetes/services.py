@@ -36,19 +36,23 @@ class Port(NamedTuple):
 
 
 def service_item(
-    service: JsonObject, endpoints: Sequence[JsonObject], pods: Sequence[JsonObject], *, pods_known: bool = True
+    service: JsonObject,
+    endpoints: Sequence[JsonObject] | None,
+    pods: Sequence[JsonObject] | None,
 ) -> Item:
     """A Service with its endpoints and, in `problem`, the first thing that keeps traffic from arriving.
 
-    `endpoints` are Endpoints or EndpointSlices, of any service: those of this one are picked. Problems:
-    selector_matches_nothing, no_ready_pods, port_name_unknown, protocol_mismatch, port_mismatch, no_endpoints.
+    `endpoints` are Endpoints or EndpointSlices, of any service: those of this one are picked. None for endpoints or
+    pods: they could not be read, and nothing is claimed from their absence. Problems: selector_matches_nothing,
+    no_ready_pods, port_name_unknown, protocol_mismatch, port_mismatch, no_endpoints.
     """
     selector = labels_of(service, "spec", "selector")
-    near = [pod for pod in pods if namespace_of(pod) == namespace_of(service)]
+    near = [pod for pod in pods or () if namespace_of(pod) == namespace_of(service)]
     chosen = [pod for pod in near if selects(selector, labels_of(pod, "metadata", "labels"))]
-    ready, total = _endpoint_counts(service, endpoints)
+    ready, total = _endpoint_counts(service, endpoints or ())
     ports = [_port_fields(entry, chosen) for entry in objects(service, "spec", "ports")]
-    problem, detail = _problem(service, chosen, ports, ready=ready, known=pods_known)
+    reachable = ready > 0 or endpoints is None
+    problem, detail = _problem(service, chosen, ports, reachable=reachable, known=pods is not None)
     namesakes = [pod for pod in near if service_of(pod) == name_of(service)]
     fields: JsonObject = {
         "type": text(service, "spec", "type"),
@@ -64,7 +68,7 @@ def service_item(
         "problem_text": detail,
     }
     kept = item(service, fields, kind="Service")
-    counts: JsonObject = {"endpoints_ready": ready, "endpoints_total": total}
+    counts: JsonObject = {"endpoints_ready": ready, "endpoints_total": total} if endpoints is not None else {}
     return kept.model_copy(update={"fields": kept.fields | counts})
 
 
@@ -143,13 +147,13 @@ def _verdict(resolved: Sequence[int], protocol: str, declared: Sequence[Port]) -
 
 
 def _problem(
-    service: JsonObject, chosen: Sequence[JsonObject], ports: Sequence[JsonObject], *, ready: int, known: bool
+    service: JsonObject, chosen: Sequence[JsonObject], ports: Sequence[JsonObject], *, reachable: bool, known: bool
 ) -> tuple[str | None, str | None]:
     if text(service, "spec", "type") == "ExternalName":
         return None, None
     selector = labels_of(service, "spec", "selector")
     if not selector:
-        return (None, None) if ready else ("no_endpoints", "It has no selector and nobody gave it endpoints.")
+        return (None, None) if reachable else ("no_endpoints", "It has no selector and nobody gave it endpoints.")
     if known and not chosen:
         words = ", ".join(f"{key}={value}" for key, value in selector.items())
         return "selector_matches_nothing", f"No pod has the labels {words}."
@@ -158,7 +162,7 @@ def _problem(
             return verdict, _port_words(verdict, entry)
     if known and not any(text(condition(pod, "Ready"), "status") == "True" for pod in chosen):
         return "no_ready_pods", f"None of its {len(chosen)} pods is ready."
-    return (None, None) if ready else ("no_endpoints", "It has no ready endpoint.")
+    return (None, None) if reachable else ("no_endpoints", "It has no ready endpoint.")
 
 
 _PORT_PROBLEMS = frozenset({"port_name_unknown", "protocol_mismatch", "port_mismatch"})

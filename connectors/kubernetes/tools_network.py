@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from connectors.base import Answer, Ask, tool
 from connectors.errors import ConnectorError
@@ -27,12 +28,9 @@ class NetworkTools(Tools):
         found = await reader.gather("services", "endpointslices", "pods", namespace=arguments.namespace)
         endpoints = found["endpointslices"]
         if endpoints is None:
-            endpoints = (await reader.gather("endpoints", namespace=arguments.namespace))["endpoints"]
-        pods = found["pods"]
-        items = [
-            service_item(entry, endpoints or (), pods or (), pods_known=pods is not None)
-            for entry in found["services"] or ()
-        ]
+            older = {"endpoints": partial(reader.listing, "endpoints", namespace=arguments.namespace)}
+            endpoints = (await reader.partial(older, required=False))["endpoints"]
+        items = [service_item(entry, endpoints, found["pods"]) for entry in found["services"] or ()]
         items = [entry for entry in items if _concerns(entry, arguments.services)]
         items.sort(key=lambda entry: (entry.fields.get("problem") is None, entry.name))
         return self.objects(items, reader, namespace=arguments.namespace)

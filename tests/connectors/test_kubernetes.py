@@ -143,6 +143,45 @@ async def test_logs_of_the_last_run_and_of_none(server: KubernetesDouble) -> Non
         await ask(server, "get_logs")
 
 
+@pytest.mark.parametrize(
+    ("command", "names"),
+    [
+        ("kubectl get deploy web -n shop", {"web"}),
+        ("kubectl get deploy,svc -n shop -o yaml", {"web", "api", "lost"}),
+        ("kubectl describe node/n2", {"n2"}),
+        ("kubectl get pods -A -l app=api", {"api-5d4c7b9f66-ccccc"}),
+        ("GET /api/v1/namespaces/shop/services/web", {"web"}),
+        ("GET /apis/apps/v1/deployments", {"web", "api"}),
+    ],
+)
+async def test_kubectl_lines_become_our_reads(server: KubernetesDouble, command: str, names: set[str]) -> None:
+    assert set(by_name(await ask(server, "run_query", command=command))) == names
+
+
+async def test_kubectl_logs_are_folded(server: KubernetesDouble) -> None:
+    result = await ask(server, "run_query", command="kubectl logs api-5d4c7b9f66-ccccc -n shop --previous --tail=50")
+    assert isinstance(result.payload, Logs)
+    assert result.payload.groups[0].template == "fatal: out of memory"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "kubectl get secrets -n shop",
+        "kubectl delete pod web-1",
+        "kubectl exec web-1 -- id",
+        "GET /api/v1/namespaces/shop/secrets",
+        "GET /api/v1/nodes/n1/proxy/run",
+        "kubectl rollout undo deploy/web",
+        "kubectl get pods; kubectl delete ns shop",
+    ],
+)
+async def test_other_lines_never_reach_the_cluster(server: KubernetesDouble, command: str) -> None:
+    with pytest.raises(Rejected):
+        await ask(server, "run_query", command=command)
+    assert server.requests == []
+
+
 async def test_one_forbidden_kind_is_a_gap_and_not_a_failure() -> None:
     double = KubernetesDouble(cluster(), forbidden=frozenset({"replicasets", "configmaps", "secrets"}))
     async with double as server:
@@ -162,6 +201,13 @@ async def test_endpoints_where_there_are_no_slices() -> None:
     async with KubernetesDouble(objects, absent=frozenset({"endpointslices"})) as server:
         web = by_name(await ask(server, "check_services"))["web"].fields
     assert (web["endpoints_ready"], web["endpoints_total"]) == (1, 2)
+
+
+async def test_services_are_not_blamed_for_endpoints_that_may_not_be_read() -> None:
+    async with KubernetesDouble(cluster(), forbidden=frozenset({"endpointslices", "endpoints"})) as server:
+        result = await ask(server, "check_services")
+    assert by_name(result)["web"].fields.get("problem") is None
+    assert result.truncated == "endpointslices not read: the account may not list them"
 
 
 async def test_pages_are_followed_and_cut_in_words(server: KubernetesDouble) -> None:

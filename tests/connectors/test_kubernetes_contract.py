@@ -57,7 +57,8 @@ class TestKubernetesContract(ConnectorContract):
             "list_changes",
         ]
         found = [self.call(tool, namespace="", services=[]) for tool in plain]
-        return (*found, self.call("list_nodes"), self.call("get_logs", services=["web"]))
+        query = self.call("run_query", command="kubectl get deploy -n shop")
+        return (*found, self.call("list_nodes"), self.call("get_logs", services=["web"]), query)
 
     def sized_call(self) -> tuple[ToolCall, int]:
         self.server.objects["pods"] = [pod("web", f"{index:05d}") for index in range(300)]

@@ -203,8 +203,10 @@ def test_service_without_ready_pods_or_with_a_wrong_selector() -> None:
     lost = service_item(service("web", {"app": "wbe"}, {"port": 8080}), [], [sick])
     assert lost.fields["problem"] == "selector_matches_nothing"
     assert lost.fields["namesake_labels"] == {"app": "web", "pod-template-hash": "5d4c7b9f66"}
-    unknown = service_item(service("web", {"app": "web"}, {"port": 8080}), [], [], pods_known=False)
-    assert unknown.fields["problem"] == "no_endpoints"
+    pods_unknown = service_item(service("web", {"app": "web"}, {"port": 8080}), [], None)
+    assert pods_unknown.fields["problem"] == "no_endpoints"
+    unknown = service_item(service("web", {"app": "web"}, {"port": 8080}), None, None)
+    assert {"problem", "endpoints_ready"} & set(unknown.fields) == set()
 
 
 def test_what_cannot_be_read_is_not_called_missing() -> None:

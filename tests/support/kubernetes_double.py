@@ -135,6 +135,8 @@ class KubernetesDouble:
             raise StatusError(403, "Forbidden", f'{plural} is forbidden: User "reader" cannot list resource "{plural}"')
         found = [o for o in self.objects.get(plural, []) if namespace in (None, o["metadata"].get("namespace"))]
         found = [o for o in found if _selected(o, request.query.get("fieldSelector", ""))]
+        wanted = [part.partition("=") for part in request.query.get("labelSelector", "").split(",") if part]
+        found = [o for o in found if all(o["metadata"].get("labels", {}).get(k) == v for k, _, v in wanted)]
         limit = int(request.query.get("limit", "0")) or len(found) or 1
         token = request.query.get("continue", "")
         start = int(base64.b64decode(token)) if token else 0
