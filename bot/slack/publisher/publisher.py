@@ -48,6 +48,7 @@ class _Follow:
     waiting_since: float | None = None
     home: str | None = None
     tried_join: bool = False
+    drawn: tuple[int, Scene, tuple[str, ...], list[Slot]] | None = None
     top: bool = False
 
 
@@ -148,7 +149,7 @@ class Publisher:
             await self._store.mark_published(follow.stream, investigation.seq)
             return None
         posted = {p.slot: p for p in await self._store.posted(follow.stream)}
-        drawn = await self._slots(investigation, posted)
+        drawn = await self._slots(follow, investigation, posted)
         differing = [s for s in drawn if not _is_shown(posted.get(s.name), s.digest)]
         if not differing:
             await self._store.mark_published(follow.stream, investigation.seq)
@@ -160,12 +161,18 @@ class Publisher:
             return 0.0
         if slot.name == CARD:
             investigation = await self._store.investigation(investigation.id)
-            slot = (await self._slots(investigation, posted))[0]
+            slot = (await self._slots(follow, investigation, posted))[0]
         return await self._send(follow, slot, posted, investigation)
 
-    async def _slots(self, investigation: Investigation, posted: Mapping[str, Posted]) -> list[Slot]:
-        scene = await self._scene(investigation)
-        return slots(investigation, scene, posted=list(posted), load=self._load)
+    async def _slots(self, follow: _Follow, investigation: Investigation, posted: Mapping[str, Posted]) -> list[Slot]:
+        """What should be shown; the same state is not drawn twice."""
+        scene, names = await self._scene(investigation), tuple(sorted(posted))
+        known = follow.drawn
+        if known and known[:3] == (investigation.seq, scene, names):
+            return known[3]
+        drawn = slots(investigation, scene, posted=names, load=self._load)
+        follow.drawn = (investigation.seq, scene, names, drawn)
+        return drawn
 
     async def _load(self, ids: Sequence[str]) -> list[Evidence]:
         return list(await self._store.evidence(ids))
