@@ -25,6 +25,23 @@ def runtime_causes(scene: Scene) -> Iterator[Candidate]:
         yield from _code(scene, service)
         yield from _slow_or_failing(scene, service)
         yield from _network(scene, service)
+        yield from _vanishing(scene, service)
+
+
+def _vanishing(scene: Scene, service: str) -> Iterator[Candidate]:
+    """Requests that its callers still make no longer arrive or are no longer answered."""
+    lost = scene.lost_traffic.get(service, 0.0)
+    fallen = scene.of(f"app/{service}", _K.TRAFFIC_FELL)
+    if lost and fallen:
+        made = Candidate(
+            component=f"app/{service}",
+            cause="dependency_failing",
+            statement=f"{service} answers far fewer requests while its callers go on",
+            would_disprove=f"Callers of {service} that have fewer requests themselves.",
+            scope=max(lost, own_scope(scene, service)),
+            roles=_ALL,
+        )
+        yield made.base(0.3 * own_scope(scene, service)).support(0.5 * lost, fallen)
 
 
 def _grows(finding: Finding) -> bool:
@@ -107,21 +124,25 @@ def _code(scene: Scene, service: str) -> Iterator[Candidate]:
     component = f"app/{service}"
     logs = [f for f in scene.of(component, _K.LOG_TEMPLATE_NEW, _K.LOG_TEMPLATE_ROSE) if f.data.get("severe")]
     failing = scene.of(component, _K.ERROR_RATE_ROSE)
-    if not logs:
+    silent = scene.of(component, _K.LOG_SILENT)
+    begins = scene.log_origin.get(service, 0.0)
+    if not logs and not (silent and begins > 0.1):
         return
     made = Candidate(
         component=component,
         cause="code_exception",
         statement=f"{service} fails in its own code",
         would_disprove=f"The same lines of {service} at times without the symptom.",
-        scope=own_scope(scene, service),
+        scope=max(own_scope(scene, service), begins),
         roles=_ALL,
     )
     inside = [f for f in logs if f.data.get("about") == "code"]
-    made.base(0.4 * made.scope).support(0.55, logs).support(0.25, failing).support(0.35, inside)
-    if all(f.data.get("about") == "remote" for f in logs):
+    made.base(0.4 * own_scope(scene, service)).base(0.6 * begins).support(0.4, silent).support(0.55, logs).support(
+        0.25, failing
+    ).support(0.35, inside)
+    if logs and all(f.data.get("about") == "remote" for f in logs):
         made.oppose(0.5)
-    if not failing:
+    if not failing and begins < 0.2:
         made.oppose(0.35)
     _blame_change(scene, service, made, 0.35)
     _blame_traffic(scene, service, made)

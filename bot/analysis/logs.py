@@ -72,8 +72,8 @@ def _judge(group: LogGroup, evidence_id: str, facts: Facts) -> Finding | None:
     if z >= 4 and count >= 2 * baseline:
         base = 0.65 if severe else 0.45 if warning else 0.2
         return _finding(_K.LOG_TEMPLATE_ROSE, group, evidence_id, weight=base * min(1.0, z / 8))
-    if z <= -3 and baseline >= 10 and count <= 0.1 * baseline:
-        return _finding(_K.LOG_SILENT, group, evidence_id, weight=0.4 if not severe else 0.05)
+    if z <= -2.2 and baseline >= 6 and count <= 0.1 * baseline and not severe:
+        return _finding(_K.LOG_SILENT, group, evidence_id, weight=0.55 * (1 - math.exp(-baseline / 12)))
     return None
 
 

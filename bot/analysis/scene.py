@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from bot.analysis.behaviour import log_origin, log_trouble, lost_traffic
 from bot.analysis.changes import NearChange, near_changes
 from bot.analysis.contrast import Span, contrast_all, lead_s
 from bot.analysis.facts import Facts, instant
@@ -40,6 +41,9 @@ class Scene:
     distance: dict[str, int]
     changes: tuple[NearChange, ...]
     users: dict[str, tuple[str, ...]]
+    log_origin: dict[str, float]
+    """Service → how much its log lines changed beyond what the services it calls explain."""
+    lost_traffic: dict[str, float]
     by_component: dict[str, list[Finding]] = field(default_factory=dict)
 
     def of(self, component: str, *kinds: FindingKind) -> list[Finding]:
@@ -74,6 +78,7 @@ def set_scene(facts: Facts, signals: Sequence[Signal], findings: Iterable[Findin
     onset = instant(span.onset_s) if span else _loud_onset(kept, facts)
     distance = graph.distances(starts or facts.asked)
     by_component: dict[str, list[Finding]] = defaultdict(list)
+    trouble = log_trouble(kept, board)
     changes = tuple(near_changes(facts, onset, distance))
     for finding in sorted((*kept, *(c.finding for c in changes)), key=lambda f: (-f.weight, f.id)):
         by_component[finding.component].append(finding)
@@ -85,11 +90,13 @@ def set_scene(facts: Facts, signals: Sequence[Signal], findings: Iterable[Findin
         starts=starts,
         asked_seen=asked_seen,
         onset=onset,
-        presence=_presence(facts, board, starts),
+        presence=_presence(facts, board, starts, trouble),
         blame=blame(board, graph, starts, axes),
         distance=distance,
         changes=changes,
         users=_users(facts),
+        log_origin=log_origin(trouble, graph),
+        lost_traffic=lost_traffic(board, graph),
         by_component=dict(by_component),
     )
 
@@ -111,10 +118,12 @@ def _starts(facts: Facts, board: Board, graph: Graph) -> tuple[tuple[str, ...], 
     return _topmost(shown, graph), bool(asked) or not facts.asked
 
 
-def _presence(facts: Facts, board: Board, starts: tuple[str, ...]) -> float:
-    """The symptom where it was asked about, if that was measured there; else where it shows."""
+def _presence(facts: Facts, board: Board, starts: tuple[str, ...], trouble: Mapping[str, float]) -> float:
+    """The symptom where it was asked about, if that was measured there; else where it shows, in series or in lines."""
     asked = [s for s in facts.asked if covered(board, s, facts.issue)]
-    return max((symptom_weight(board, s) for s in asked or starts), default=0.0)
+    if asked:
+        return max(symptom_weight(board, s) for s in asked)
+    return max([0.8 * max(trouble.values(), default=0.0), *(symptom_weight(board, s) for s in starts)])
 
 
 def covered(board: Board, service: str, issue: IssueType) -> bool:

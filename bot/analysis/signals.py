@@ -16,6 +16,7 @@ from bot.domain.ids import derived_id
 from connectors.model import JsonObject
 
 _K = FindingKind
+OLD_S = 15 * 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +112,19 @@ def judge(one: Measured, facts: Facts) -> Signal | None:
 
 
 def _shift_of(times: Array, values: Array, facts: Facts, sense: Meaning) -> tuple[Shift | None, float]:
+    """The shift and the usual spread; what has been so for long is the usual level, and is looked at again as such."""
     keep = np.isfinite(values)
     times, values = times[keep], values[keep]
     if values.size < MIN_POINTS:
         return None, math.nan
+    level = usual_level(times, values, facts.start_s, floor_abs=sense.floor_abs, floor_ratio=sense.floor_ratio)
+    found = find_shift(times, values, facts.start_s, level=level)
+    if found is None or found.onset_s >= facts.start_s - OLD_S:
+        return found, level.spread
+    newer = times > found.onset_s
+    times, values = times[newer], values[newer]
+    if np.count_nonzero(times < facts.start_s) < MIN_POINTS:
+        return found, level.spread
     level = usual_level(times, values, facts.start_s, floor_abs=sense.floor_abs, floor_ratio=sense.floor_ratio)
     return find_shift(times, values, facts.start_s, level=level), level.spread
 

@@ -74,7 +74,7 @@ def _case(raw: Raw, reference: Raw, begin: float, end: float) -> CaseFile:
     """The window starts after the first of the three minutes, which is before the fault."""
     span = window(begin + 55.0, end)
     offset = _whole_days(reference, begin)
-    made: list[Series] = list(_metric_series(raw, reference, offset))
+    made: list[Series] = list(_metric_series(raw, reference, offset, traced=bool(raw.spans)))
     made.extend(span_series(_moved(reference.spans, offset), raw.spans, begin, end))
     kept = [evidence("ev_metrics", "prometheus/main", "get_service_signals", SeriesSet(series=tuple(made)), span)]
     groups = log_groups(reference.lines, raw.lines, begin, end, split_s=begin + 60.0)
@@ -93,7 +93,7 @@ def _moved(spans: list[Span], offset: float) -> list[Span]:
     return [s.moved(offset) for s in spans]
 
 
-def _metric_series(raw: Raw, reference: Raw, offset: float) -> Iterator[Series]:
+def _metric_series(raw: Raw, reference: Raw, offset: float, *, traced: bool) -> Iterator[Series]:
     """Replicas of a service are told apart by their pod; the baseline is that of the service's own pods that day."""
     before: dict[tuple[str, str], list[tuple[float, float | None]]] = defaultdict(list)
     for (pod, column), points in reference.metrics.items():
@@ -103,6 +103,8 @@ def _metric_series(raw: Raw, reference: Raw, offset: float) -> Iterator[Series]:
         if known is None:
             continue
         metric, unit, factor = known
+        if traced and metric == "request_rate":
+            metric = "workload"  # traces are sampled: the two rates must not be set against each other
         merged = {round(t): v for t, v in [*before.get((service_of(pod), column), []), *points]}
         scaled = [(float(t), None if v is None else v * factor) for t, v in sorted(merged.items())]
         yield series(scaled, metric, service=service_of(pod), unit=unit, step_s=METRIC_STEP_S, labels={"pod": pod})
@@ -129,5 +131,7 @@ def _read(folder: Path) -> Raw:
     for text in gzip.open(folder / "logs.jsonl.gz", "rt"):
         if text.strip():
             told = json.loads(text)
-            raw.lines.append(Line(told["ts_us"] / 1e6, service_of(told["pod"]), told["msg"], str(told.get("level") or "")))
+            raw.lines.append(
+                Line(told["ts_us"] / 1e6, service_of(told["pod"]), told["msg"], str(told.get("level") or ""))
+            )
     return raw

@@ -70,8 +70,10 @@ def _samples(spans: Iterable[Span]) -> Iterator[tuple[Key, float, float]]:
         if span.parent:
             children[span.trace, span.parent].append(span)
     for span in kept:
-        own = span.duration_s - sum(c.duration_s for c in children.get((span.trace, span.id), ()))
-        yield ("self_time_mean", span.service, span.operation), span.start_s, max(0.0, own)
+        below = children.get((span.trace, span.id), ())
+        if all(c.service == span.service for c in below):  # else it is a client span: its own time is the way there
+            own = span.duration_s - sum(c.duration_s for c in below)
+            yield ("self_time_mean", span.service, span.operation), span.start_s, max(0.0, own)
         parent = by_id.get((span.trace, span.parent))
         if parent is None or parent.service != span.service:
             yield ("request_rate", span.service, ""), span.start_s, 1.0
