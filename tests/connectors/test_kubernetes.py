@@ -210,6 +210,10 @@ async def test_services_are_not_blamed_for_endpoints_that_may_not_be_read() -> N
     assert result.truncated == "endpointslices not read: the account may not list them"
 
 
+async def test_a_token_read_from_a_file_may_end_in_a_line_break(server: KubernetesDouble) -> None:
+    assert by_name(await ask(server, "list_nodes", {"token": "token\n"}))
+
+
 async def test_pages_are_followed_and_cut_in_words(server: KubernetesDouble) -> None:
     server.objects["pods"] = [pod("web", f"{index:05d}") for index in range(6_000)]
     result = await ask(server, "list_pods")

@@ -292,3 +292,24 @@ async def test_rows_are_cut_at_the_byte_cap(connector: PostgresqlConnector) -> N
     assert result.truncated is not None
     assert "byte cap 2,000" in result.truncated
     assert 50 < len(rows(result)) < 200
+
+
+async def test_a_killed_session_is_unavailable_and_the_next_call_works(
+    connector: PostgresqlConnector, sessions: list[Any]
+) -> None:
+    asking = asyncio.create_task(sql(connector, "select slept from slow"))
+    victim = (
+        "select pid from pg_stat_activity where query ilike '%from slow%' and state = 'active'"
+        " and pid <> pg_backend_pid()"
+    )
+    await until(sessions[0], f"select exists ({victim})")
+    await sessions[0].execute(f"select pg_terminate_backend(pid) from ({victim}) as found")
+    with pytest.raises(Unavailable):
+        await asking
+    assert rows(await sql(connector, "select 1 as one")) == ((1,),)
+
+
+async def test_a_million_rows_are_not_held(connector: PostgresqlConnector) -> None:
+    result = await sql(connector, "select a.id from orders a join orders b on a.id <> b.id limit 1000000")
+    assert len(rows(result)) == LIMITS.max_rows
+    assert result.truncated == "first 1,000 rows"
