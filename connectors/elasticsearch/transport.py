@@ -77,9 +77,9 @@ def make_client(config: ElasticsearchConfig, *, name: str) -> AsyncElasticsearch
     if config.username is not None:
         options["basic_auth"] = (config.username, config.password.get_secret_value() if config.password else "")
     if config.api_key is not None:
-        options["api_key"] = config.api_key.get_secret_value()
+        options["api_key"] = config.api_key.get_secret_value().strip()
     if config.bearer is not None:
-        options["bearer_auth"] = config.bearer.get_secret_value()
+        options["bearer_auth"] = config.bearer.get_secret_value().strip()
     if any(host.startswith("https:") for host in config.hosts):
         options |= {"verify_certs": config.verify, "ssl_show_warn": False}
         options |= {"ca_certs": config.ca_file} if config.ca_file else {}
