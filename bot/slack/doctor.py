@@ -11,8 +11,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 # The scopes of slack-manifest.yaml; a test holds the two together.
 REQUIRED_SCOPES = frozenset(
-    "app_mentions:read assistant:write channels:history channels:read chat:write commands files:write groups:history "
-    "groups:read im:history im:read im:write users:read".split()
+    "app_mentions:read assistant:write channels:history channels:join channels:read chat:write commands files:write "
+    "groups:history groups:read im:history im:read im:write users:read".split()
 )
 Checked: TypeAlias = tuple[bool, str, str, str]
 
