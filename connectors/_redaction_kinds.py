@@ -174,4 +174,5 @@ CARD: Pattern[str] = re.compile(
 IBAN: Pattern[str] = re.compile(
     r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?![A-Za-z0-9])"
 )
-BASE64_RUN: Pattern[str] = re.compile(r"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{24,4096}={0,2}(?![A-Za-z0-9+/_=-])")
+HEXADECIMAL: Pattern[str] = re.compile(r"[0-9a-f-]+")
+BASE64_RUN: Pattern[str] = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{24,4096}={0,2}(?![A-Za-z0-9+/_=-])")

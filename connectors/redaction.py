@@ -23,6 +23,7 @@ from connectors._redaction_kinds import (
     BASIC,
     CARD,
     EMAIL,
+    HEXADECIMAL,
     IBAN,
     KEYED_VALUE,
     KEYED_WORDS,
@@ -34,7 +35,6 @@ from connectors._redaction_kinds import (
 
 _PLACEHOLDER = re.compile(r"\[(?:secret|personal):[a-z0-9_]+(?::[0-9a-f]{6})?\]")
 MAX_ERROR_TEXT = 300
-_MAX_BASE64_RUNS = 2_000
 _TEXT_BYTES = bytes(range(32, 127)) + b"\t\r\n"
 
 
@@ -225,11 +225,13 @@ def _iban(match: Match[str]) -> str:
 
 def _redact_base64(text: str) -> str:
     """Masks base64 runs whose decoded text holds a secret; other runs stay."""
-    return BASE64_RUN.sub(_wrapped, text, count=_MAX_BASE64_RUNS)
+    return BASE64_RUN.sub(_wrapped, text)
 
 
 def _wrapped(match: Match[str]) -> str:
     run = match.group()
+    if HEXADECIMAL.fullmatch(run):
+        return run  # ids and checksums; base64 of text has other letters
     decoded = _decoded(run)
     if decoded is None or _redact_plain(decoded) == decoded:
         return run

@@ -80,7 +80,8 @@ order by s.{total} desc
 
 REPLICAS = """
 select coalesce(nullif(application_name, ''), host(client_addr), pid::text) as name, host(client_addr) as client, state,
-       sync_state, case when replay_lsn = pg_current_wal_lsn() then 0 else extract(epoch from replay_lag) end::float8 as lag_s,
+       sync_state,
+       case when replay_lsn = pg_current_wal_lsn() then 0 else extract(epoch from replay_lag) end::float8 as lag_s,
        pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn)::float8 as lag_bytes
 from pg_stat_replication order by lag_bytes desc nulls last
 """

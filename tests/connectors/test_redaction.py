@@ -92,6 +92,7 @@ def test_every_kind_is_masked(kind: str, secret: str, around: str) -> None:
     assert secret not in redact_text(f"2026-11-20T10:00:00Z ERROR {text}\n at line 3")
     wrapped = base64.b64encode(text.encode()).decode()
     assert wrapped not in redact_text(f"payload {wrapped} end")
+    assert wrapped not in redact_text(f"data={wrapped}")
     assert secret not in json.dumps(redact_json({"list": [{"text": text}]}))
 
 
@@ -130,6 +131,12 @@ def test_random_identifiers_stay() -> None:
     made += [str(1_700_000_000_000 + _RANDOM.getrandbits(36)) for _ in range(2_000)]
     changed = [text for text in made if redact_text(f"id {text} seen") != f"id {text} seen"]
     assert len(changed) <= len(made) * 0.002, changed[:5]
+
+
+def test_a_secret_after_many_harmless_runs_is_found() -> None:
+    harmless = " ".join(base64.b64encode(_RANDOM.randbytes(30)).decode() for _ in range(5_000))
+    wrapped = base64.b64encode(b"postgresql://app:hunter22@db/shop").decode()
+    assert wrapped not in redact_text(f"{harmless} {wrapped}")
 
 
 def test_same_value_same_placeholder() -> None:
