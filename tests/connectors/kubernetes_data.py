@@ -128,35 +128,26 @@ def node(name: str, *, ready: str = "True", taints: list[Object] | None = None) 
 
 def cluster() -> dict[str, list[Object]]:
     """Every kind that a tool reads."""
-    env = [
+    return {**_workloads(), **_network(), **_configuration(), **_platform(), "events": _events()}
+
+
+def web_env() -> list[Object]:
+    return [
         {"name": "DB_HOST", "valueFrom": {"configMapKeyRef": {"name": "web-config", "key": "db_host"}}},
         {"name": "API_ADDR", "value": "api:9999"},
         {"name": "MAIL_ADDR", "value": "mail:25"},
         {"name": "DB_PASSWORD", "value": "hunter2-Sup3r"},
     ]
-    web = deployment("web", "web:2", revision=2, env=env)
+
+
+def _workloads() -> dict[str, list[Object]]:
+    web = deployment("web", "web:2", revision=2, env=web_env())
     web["metadata"]["managedFields"] = [{"manager": "ci-bot", "time": ago(15), "operation": "Update"}]
-    cordon = [{"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule", "timeAdded": ago(40)}]
-    claim = named("PersistentVolumeClaim", "data") | {
-        "spec": {
-            "accessModes": ["ReadWriteMany"],
-            "resources": {"requests": {"storage": "20Gi"}},
-            "storageClassName": "fast",
-        },
-        "status": {"phase": "Pending"},
-    }
-    volume = {
-        "kind": "PersistentVolume",
-        "metadata": {"name": "pv-1"},
-        "spec": {"capacity": {"storage": "10Gi"}, "accessModes": ["ReadWriteOnce"], "storageClassName": "slow"},
-        "status": {"phase": "Available"},
-    }
     return {
-        "namespaces": [{"kind": "Namespace", "metadata": {"name": NAMESPACE}}],
         "deployments": [web, deployment("api", "api:2", ready=0)],
         "replicasets": [
             replicaset("web", "aaaaaaaaa1", "web:1", revision=1, minutes=500),
-            replicaset("web", "bbbbbbbbb2", "web:2", revision=2, minutes=15, env=env),
+            replicaset("web", "bbbbbbbbb2", "web:2", revision=2, minutes=15, env=web_env()),
         ],
         "statefulsets": [],
         "pods": [
@@ -164,35 +155,54 @@ def cluster() -> dict[str, list[Object]]:
             pod("web", "bbbbb", minutes=200),
             pod("api", "ccccc", ready=False, restarts=7, **crash()),
         ],
+    }
+
+
+def _network() -> dict[str, list[Object]]:
+    policy = named("NetworkPolicy", "deny") | {"spec": {"podSelector": {"matchLabels": {"app": "api"}}}}
+    return {
         "services": [
             service("web", {"app": "web"}, {"port": 80, "targetPort": "http"}),
             service("api", {"app": "api"}, {"port": 8080, "targetPort": 8081}),
             service("lost", {"app": "nobody"}, {"port": 80}),
         ],
         "endpointslices": [slice_of("web", ["10.0.0.1", "10.0.0.2"]), slice_of("api", ["10.0.0.3"], ready=False)],
+        "networkpolicies": [policy],
+    }
+
+
+def _configuration() -> dict[str, list[Object]]:
+    claim = named("PersistentVolumeClaim", "data")
+    claim["spec"] = {"accessModes": ["ReadWriteMany"], "storageClassName": "fast"}
+    claim["spec"]["resources"] = {"requests": {"storage": "20Gi"}}
+    claim["status"] = {"phase": "Pending"}
+    return {
         "configmaps": [named("ConfigMap", "web-config") | {"data": {"other": "1"}}],
         "serviceaccounts": [named("ServiceAccount", "web")],
         "secrets": [named("Secret", "web-secret") | {"data": {"password": "c2VjcmV0LXZhbHVl"}}],
         "persistentvolumeclaims": [claim],
-        "persistentvolumes": [volume],
         "resourcequotas": [named("ResourceQuota", "q") | {"status": {"hard": {"pods": "3"}, "used": {"pods": "3"}}}],
-        "nodes": [node("n1"), node("n2", ready="Unknown", taints=cordon)],
-        "networkpolicies": [
-            named("NetworkPolicy", "deny") | {"spec": {"podSelector": {"matchLabels": {"app": "api"}}}}
-        ],
-        "events": [
-            event("e1", "Pod", "api-5d4c7b9f66-ccccc", "BackOff", "Back-off restarting failed container"),
-            event("e2", "Pod", "api-5d4c7b9f66-zzzzz", "Failed", "Error: ErrImagePull", minutes=20),
-            event(
-                "e3",
-                "Deployment",
-                "web",
-                "ScalingReplicaSet",
-                "Scaled up replica set web-bbbbbbbbb2 to 2",
-                type_="Normal",
-            ),
-        ],
     }
+
+
+def _platform() -> dict[str, list[Object]]:
+    cordon = [{"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule", "timeAdded": ago(40)}]
+    volume: Object = {"kind": "PersistentVolume", "metadata": {"name": "pv-1"}, "status": {"phase": "Available"}}
+    volume["spec"] = {"capacity": {"storage": "10Gi"}, "accessModes": ["ReadWriteOnce"], "storageClassName": "slow"}
+    return {
+        "namespaces": [{"kind": "Namespace", "metadata": {"name": NAMESPACE}}],
+        "nodes": [node("n1"), node("n2", ready="Unknown", taints=cordon)],
+        "persistentvolumes": [volume],
+    }
+
+
+def _events() -> list[Object]:
+    scaled = "Scaled up replica set web-bbbbbbbbb2 to 2"
+    return [
+        event("e1", "Pod", "api-5d4c7b9f66-ccccc", "BackOff", "Back-off restarting failed container"),
+        event("e2", "Pod", "api-5d4c7b9f66-zzzzz", "Failed", "Error: ErrImagePull", minutes=20),
+        event("e3", "Deployment", "web", "ScalingReplicaSet", scaled, type_="Normal"),
+    ]
 
 
 def logs() -> dict[tuple[str, str, str, bool], str]:
