@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from bot.errors import StoreBusy
+from bot.store.writing import Writing, is_written, write
 
 T = TypeVar("T")
 Work: TypeAlias = Callable[[Connection], T]
@@ -56,6 +57,9 @@ class Backend(Protocol):
     poll_s: float
     """How long a wake-up from another process may be missed."""
 
+    alone: bool
+    """No other process can write: what this one remembers is the truth."""
+
     async def start(self) -> None: ...
 
     async def read(self, work: Work[T]) -> T:
@@ -64,6 +68,10 @@ class Backend(Protocol):
 
     async def write(self, work: Work[T]) -> T:
         """Run it in a transaction of its own: all of it is committed, or nothing and the error comes back."""
+        ...
+
+    async def append(self, writing: Writing, *, again: bool) -> None:
+        """Write an append in a transaction of its own. `again`: an earlier try may have been committed."""
         ...
 
     def hint(self, stream: str) -> None:
@@ -76,6 +84,16 @@ class Backend(Protocol):
 def new_holder() -> int:
     """A number for this incarnation of the process, never reused by the next one; fits a lock's second half."""
     return secrets.randbelow(2**31 - 2) + 1
+
+
+def append_work(writing: Writing, *, again: bool) -> Work[None]:
+    """The ordinary way to write an append; twice is harmless, for the hash tells whether it was committed."""
+
+    def work(connection: Connection) -> None:
+        if not (again and is_written(connection, writing)):
+            write(connection, writing)
+
+    return work
 
 
 def told(error: BaseException) -> StoreBusy:

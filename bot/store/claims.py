@@ -16,10 +16,11 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from bot.domain.events import EventKind, NewEvent
 from bot.domain.ids import investigation_stream
+from bot.store.columns import UtcDateTime
 from bot.store.model import Claim, Fence
 from bot.store.reading import head as read_head
 from bot.store.rows import table
-from bot.store.writing import Head, Writing, fence_lost, holds, prepare, write
+from bot.store.writing import Head, Writing, fence_lost, prepare, write
 
 LIVENESS_CLASS = 1_229_869_905
 """First half of the advisory lock that a process holds while it lives; the second half is its holder number."""
@@ -42,15 +43,14 @@ class Claimer:
 
 def claim(connection: Connection, claimer: Claimer) -> tuple[Claim, Writing] | None:
     """Take the next investigation that needs a worker, or None."""
-    now = database_now(connection, claimer.now)
-    found = connection.execute(_next_one(connection.dialect.name), _next_values(claimer, now)).one_or_none()
+    found = connection.execute(_next_one(connection.dialect.name), _next_values(claimer)).one_or_none()
     if found is None:
         return None
     stream = investigation_stream(found.id)
     known = claimer.cached(stream)
     head = known if known and known.seq == found.seq else read_head(connection, claimer.workspace, stream)
     fence = Fence(investigation_id=found.id, worker=claimer.worker, token=found.fence + 1)
-    writing = _claiming(claimer, stream, head, fence=fence, until=now + timedelta(seconds=claimer.lease_s))
+    writing = _claiming(claimer, stream, head, fence=fence, until=found.now + timedelta(seconds=claimer.lease_s))
     write(connection, writing)
     assert writing.after.investigation is not None
     return Claim(investigation=writing.after.investigation, fence=fence), writing
@@ -59,7 +59,7 @@ def claim(connection: Connection, claimer: Claimer) -> tuple[Claim, Writing] | N
 def is_waiting(connection: Connection, claimer: Claimer) -> bool:
     """True when something could be claimed, as far as one look without a lock can tell."""
     dialect = connection.dialect.name
-    values = _next_values(claimer, database_now(connection, claimer.now))
+    values = _next_values(claimer)
     found = connection.execute(select(table("investigations").c.id).where(*claimable(dialect)).limit(1), values)
     return found.first() is not None
 
@@ -83,14 +83,19 @@ def database_now(connection: Connection, own: datetime) -> datetime:
     return now
 
 
-def _next_values(claimer: Claimer, now: datetime) -> dict[str, Any]:
-    return {"workspace": claimer.workspace, "now": now, "holder": claimer.holder}
+def _next_values(claimer: Claimer) -> dict[str, Any]:
+    return {"workspace": claimer.workspace, "now": claimer.now, "holder": claimer.holder}
+
+
+def _now(dialect: str) -> ColumnElement[datetime]:
+    """One clock for all leases: the server's, where there is a server."""
+    return bindparam("now", type_=UtcDateTime()) if dialect == "sqlite" else func.clock_timestamp()
 
 
 @cache
 def _next_one(dialect: str) -> Executable:
     target = table("investigations")
-    query = select(target.c.id, target.c.seq, target.c.fence).where(*claimable(dialect))
+    query = select(target.c.id, target.c.seq, target.c.fence, _now(dialect).label("now")).where(*claimable(dialect))
     query = query.order_by(target.c.queue_class, target.c.queued_at).limit(1)
     return query if dialect == "sqlite" else query.with_for_update(skip_locked=True)
 
@@ -98,7 +103,7 @@ def _next_one(dialect: str) -> Executable:
 def claimable(dialect: str) -> list[ColumnElement[bool]]:
     """Conditions with parameters `workspace`, `now` and `holder`."""
     target = table("investigations")
-    free = [target.c.worker.is_(None), target.c.lease_until <= bindparam("now")]
+    free = [target.c.worker.is_(None), target.c.lease_until <= _now(dialect)]
     gone = target.c.holder != bindparam("holder")
     if dialect == "sqlite":
         # A single process owns the file: whatever another incarnation held is free.
@@ -152,8 +157,6 @@ def renew_all(connection: Connection, worker: str, holder: int, *, until: dateti
 
 def release(connection: Connection, fence: Fence) -> bool:
     """Give the claim back; what this fence writes later is refused. False when it was another's already."""
-    if not holds(connection, fence):
-        return False
     target = table("investigations")
     mine = (
         target.c.id == fence.investigation_id,

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
+import asyncpg
 from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from bot.store.backend import DRIVER_ERRORS, Work, is_trouble, new_holder, told
+from bot.store.backend import DRIVER_ERRORS, Work, append_work, is_trouble, new_holder, told
+from bot.store.one_statement import statement_for
 from bot.store.presence import Presence
 from bot.store.signals import Signals
+from bot.store.writing import Writing
 
 T = TypeVar("T")
 
@@ -28,6 +32,7 @@ class PostgresBackend:
     """Pool of 8: what two cores and one disk can use (more only wait for each other)."""
 
     poll_s = 0.1
+    alone = False
 
     def __init__(self, url: URL, *, signals: Signals) -> None:
         self.holder = new_holder()
@@ -54,6 +59,24 @@ class PostgresBackend:
                 return await connection.run_sync(work)
         except DRIVER_ERRORS as error:
             raise _shown(error) from error
+
+    async def append(self, writing: Writing, *, again: bool) -> None:
+        """In one statement when that goes; else, and to say why it did not, in an ordinary transaction."""
+        fast = None if again else statement_for(writing)
+        if fast is None or not await self._in_one(*fast):
+            await self.write(append_work(writing, again=again))
+
+    async def _in_one(self, statement: str, values: Sequence[Any]) -> bool:
+        try:
+            async with self._questions.connect() as connection:
+                link = (await connection.get_raw_connection()).driver_connection
+                assert link is not None
+                await link.fetchval(statement, *values)
+        except (asyncpg.DivisionByZeroError, asyncpg.UniqueViolationError):
+            return False
+        except DRIVER_ERRORS as error:
+            raise _shown(error) from error
+        return True
 
     def hint(self, stream: str) -> None:
         self._presence.hint(stream)

@@ -15,6 +15,8 @@ from bot.store.signals import Signals
 
 CHANNEL = "inquest_changed"
 _GATHER_S = 0.01
+_MAX_STREAMS = 100
+_MAX_PAYLOAD = 7_000
 _RETRY_S = 0.2
 
 
@@ -25,6 +27,8 @@ class Presence:
         self._url, self._holder, self._signals = url, holder, signals
         self._connection: Any = None
         self._hints = asyncio.Event()
+        self._streams: set[str] = set()
+        self._any = False
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -46,15 +50,16 @@ class Presence:
         self._connection = connection
 
     def _heard(self, _connection: Any, _pid: int, _channel: str, payload: str) -> None:
-        if payload != str(self._holder):
-            self._signals.changed_elsewhere()
+        sender, _, streams = payload.partition(" ")
+        if sender != str(self._holder):
+            self._signals.changed_elsewhere(streams.split(" ") if streams else None)
 
     async def _stay(self) -> None:
         while True:
             try:
                 if self._connection is None or self._connection.is_closed():
                     await self._connect()
-                    self._signals.changed_elsewhere()
+                    self._signals.changed_elsewhere(None)
                 await self._send_hints()
             except DRIVER_ERRORS:
                 self._hang_up()
@@ -67,10 +72,18 @@ class Presence:
                 await self._hints.wait()
         if self._hints.is_set():
             self._hints.clear()
-            await self._connection.execute("SELECT pg_notify($1, $2)", CHANNEL, str(self._holder), timeout=5)
+            payload = " ".join([str(self._holder), *self._streams])
+            self._streams.clear()
+            shown = str(self._holder) if self._any or len(payload) > _MAX_PAYLOAD else payload
+            self._any = False
+            await self._connection.execute("SELECT pg_notify($1, $2)", CHANNEL, shown, timeout=5)
             await asyncio.sleep(_GATHER_S)
 
-    def hint(self, _stream: str) -> None:
+    def hint(self, stream: str) -> None:
+        if len(self._streams) < _MAX_STREAMS and stream.isascii() and " " not in stream:
+            self._streams.add(stream)
+        else:
+            self._any = True
         self._hints.set()
 
     async def close(self) -> None:
@@ -78,6 +91,9 @@ class Presence:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
+        if self._connection is not None:
+            with contextlib.suppress(*DRIVER_ERRORS):
+                await self._connection.close(timeout=2)
         self._hang_up()
 
     def _hang_up(self) -> None:

@@ -65,11 +65,12 @@ def event_from(row: Row[tuple[object, ...]]) -> Event:
     )
 
 
-def investigation_seq(connection: Connection, workspace: str, investigation_id: str) -> int | None:
+def investigation_seqs(connection: Connection, workspace: str, ids: Sequence[str]) -> dict[str, int]:
+    """How far each of these investigations has got; unknown ones are left out."""
     target = table("investigations")
-    place = (target.c.id == as_text(investigation_id), target.c.workspace == workspace)
-    found: int | None = connection.execute(select(target.c.seq).where(*place)).scalar()
-    return found
+    asked = {as_text(one): one for one in ids}
+    query = select(target.c.id, target.c.seq).where(target.c.workspace == workspace, target.c.id.in_(asked))
+    return {asked[row.id]: row.seq for row in connection.execute(query)}
 
 
 def investigation(connection: Connection, workspace: str, investigation_id: str) -> Investigation | None:

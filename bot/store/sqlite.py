@@ -16,8 +16,9 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.errors import StoreBusy
-from bot.store.backend import DRIVER_ERRORS, Work, is_trouble, new_holder, told
+from bot.store.backend import DRIVER_ERRORS, Work, append_work, is_trouble, new_holder, told
 from bot.store.urls import sqlite_path
+from bot.store.writing import Writing
 
 T = TypeVar("T")
 Result: TypeAlias = "Any | BaseException"
@@ -92,6 +93,7 @@ class SqliteBackend:
     """The whole transaction of a group of appends runs in one go in the writer thread."""
 
     poll_s = 1.0
+    alone = True
 
     def __init__(self, url: URL) -> None:
         self.holder = new_holder()
@@ -176,6 +178,9 @@ class SqliteBackend:
             except SQLAlchemyError:
                 connection.invalidate()
             connection.close()
+
+    async def append(self, writing: Writing, *, again: bool) -> None:
+        await self.write(append_work(writing, again=again))
 
     def hint(self, stream: str) -> None:
         """Nobody else to tell."""

@@ -20,6 +20,7 @@ from bot.domain.states import InvestigationState
 from bot.errors import BotError, InvalidRequest, SequenceConflict, StoreBusy, UnknownId
 from bot.store import access, claims, outbox, reading, rows, verify
 from bot.store.backend import Backend, StoreUnreachable, Work
+from bot.store.gathering import Gathered
 from bot.store.model import Appended, BrokenLink, Claim, DuplicateDelivery, Fence, Outgoing, Posted, RoleBinding
 from bot.store.opening import open_backend
 from bot.store.signals import Signals, wait_for
@@ -30,9 +31,7 @@ from bot.store.writing import (
     delivered_to,
     fence_lost,
     holds,
-    is_written,
     prepare,
-    write,
 )
 from connectors.model import Clock, SystemClock
 
@@ -50,6 +49,7 @@ class Store:
     def __init__(self, backend: Backend, *, workspace: str, clock: Clock, signals: Signals) -> None:
         self._backend, self._workspace, self._clock, self._signals = backend, workspace, clock, signals
         self._heads: OrderedDict[str, Head] = OrderedDict()
+        self._seqs = Gathered(self._ask_seqs)
         self._looked, self._closed = 0.0, False
         self._writes: set[asyncio.Task[Head]] = set()
 
@@ -143,13 +143,12 @@ class Store:
 
     async def _write_surely(self, writing: Writing) -> None:
         """Across a broken link: the hash says whether an earlier try was committed, so it is never written twice."""
-        tries = iter(range(_TRIES))
-
-        def work(connection: Connection) -> None:
-            if next(tries) == 0 or not is_written(connection, writing):
-                write(connection, writing)
-
-        await self._again(work)
+        for attempt in range(_TRIES - 1):
+            try:
+                return await self._backend.append(writing, again=attempt > 0)
+            except StoreUnreachable:
+                await asyncio.sleep(0.05 * 4**attempt)
+        return await self._backend.append(writing, again=True)
 
     async def _again(self, work: Work[T]) -> T:
         """Write what may safely be written twice, trying again for about a second when the database is away."""
@@ -174,7 +173,7 @@ class Store:
         while len(self._heads) > _KEPT_HEADS:
             self._heads.popitem(last=False)
         state = writing.after.investigation
-        self._signals.changed(writing.stream, work=state is not None and rows.is_ready(state))
+        self._signals.appended(writing.stream, writing.events, work=state is not None and rows.is_ready(state))
         self._backend.hint(writing.stream)
 
     async def read(self, stream: str, *, after: int = 0, limit: int = 10_000) -> list[Event]:
@@ -183,15 +182,18 @@ class Store:
 
     async def follow(self, stream: str, *, after: int) -> AsyncIterator[Event]:
         """Every event behind `after`, and then each as it comes, until the caller stops."""
-        with self._signals.following(stream) as changed:
+        with self._signals.following(stream) as follower:
             while True:
-                changed.clear()
-                found = await self.read(stream, after=after, limit=_CHUNK)
+                found, look = follower.take(after)
+                while look and (found := await self.read(stream, after=after, limit=_CHUNK)):
+                    for event in found:
+                        yield event
+                    after = found[-1].seq
                 for event in found:
                     yield event
                     after = event.seq
-                if not found:
-                    await wait_for(changed, _FOLLOW_POLL_S)
+                if not await wait_for(follower.changed, _FOLLOW_POLL_S):
+                    follower.look()
 
     async def delivery_seen(self, delivery_id: str) -> str | None:
         """The stream that this delivery led to; None when it has had no effect yet."""
@@ -211,14 +213,19 @@ class Store:
 
     async def investigation(self, investigation_id: str) -> Investigation:
         """The investigation as it is now. UnknownId."""
-        seq = await self._ask(lambda c: reading.investigation_seq(c, self._workspace, investigation_id))
-        known = self._heads.get(investigation_stream(investigation_id))
-        if known is not None and known.investigation is not None and known.seq == seq:
-            return known.investigation
+        stream = investigation_stream(investigation_id)
+        if stream in self._heads:
+            seq = 0 if self._backend.alone else await self._seqs.get(investigation_id)
+            known = self._heads.get(stream, EMPTY)  # looked up now: our own append may just have been remembered
+            if known.investigation is not None and seq is not None and known.seq >= seq:
+                return known.investigation
         found = await self._ask(lambda c: reading.investigation(c, self._workspace, investigation_id))
         if found is None:
             raise UnknownId(f"There is no investigation {investigation_id[:60]!r}.")
         return found
+
+    async def _ask_seqs(self, ids: Sequence[str]) -> dict[str, int]:
+        return await self._ask(lambda c: reading.investigation_seqs(c, self._workspace, ids))
 
     async def investigations(
         self,

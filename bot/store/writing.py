@@ -28,7 +28,6 @@ from bot.store.statements import (
 
 INVESTIGATION_PREFIX = "investigation/"
 _NO_TIME = datetime.fromtimestamp(0, UTC)
-_RANKING = frozenset({EventKind.HYPOTHESIS_RANKED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +120,6 @@ def write(connection: Connection, writing: Writing) -> None:
 
     The investigation's row comes first in every transaction, so that two of them cannot wait for each other.
     """
-    dialect = connection.dialect.name
     if writing.delivery_id is not None:
         _deliver(connection, writing, writing.delivery_id)
     _write_investigation(connection, writing)
@@ -129,12 +127,72 @@ def write(connection: Connection, writing: Writing) -> None:
     connection.execute(insert(table("investigation_events")), writing.event_rows)
     if writing.evidence_rows:
         _write_evidence(connection, writing)
-    if writing.after.investigation is not None:
-        _write_parts(connection, writing, writing.after.investigation)
-    elif writing.stream == access.STREAM:
+    if deletes_rows(writing):
+        _delete_rows(connection, writing)
+    for name, changed in part_rows(writing):
+        replace_rows(connection, name, changed)
+    if writing.stream == access.STREAM:
         access.project(connection, writing.workspace, writing.events)
-    mark = {"workspace": writing.workspace, "stream": writing.stream, "latest_seq": writing.after.seq}
-    connection.execute(mark_outbox(dialect), {**mark, "published_seq": 0, "changed_at": writing.at})
+    connection.execute(mark_outbox(connection.dialect.name), outbox_row(writing))
+
+
+def current_row(writing: Writing) -> Row | None:
+    """The columns of the investigation's row to set; None for streams of other things."""
+    after = writing.after.investigation
+    if after is None:
+        return None
+    return rows.created_row(after) if writing.before.seq == 0 else {**rows.changing_row(after), **(writing.claim or {})}
+
+
+def head_row(writing: Writing) -> Row:
+    place = {"workspace": writing.workspace, "stream": writing.stream}
+    return {**place, "seq": writing.after.seq, "hash": writing.after.hash}
+
+
+def outbox_row(writing: Writing) -> Row:
+    place = {"workspace": writing.workspace, "stream": writing.stream}
+    return {**place, "latest_seq": writing.after.seq, "published_seq": 0, "changed_at": writing.at}
+
+
+def delivery_row(writing: Writing, delivery_id: str) -> Row:
+    return {
+        "workspace": writing.workspace,
+        "delivery_id": rows.as_text(delivery_id),
+        "stream": writing.stream,
+        "received_at": writing.at,
+    }
+
+
+def part_rows(writing: Writing) -> list[tuple[str, list[Row]]]:
+    """The rows beside the document that these events changed, by table."""
+    before, after = writing.before.investigation, writing.after.investigation
+    if after is None:
+        return []
+    made: list[tuple[str, list[Row]]] = []
+    if before is None or before.phases is not after.phases:
+        made.append(("investigation_phases", rows.phase_rows(before, after)))
+    if before is None or before.executions is not after.executions:
+        made.append(("tool_executions", rows.execution_rows(before, after)))
+    if any(event.kind is EventKind.FINDING_MADE for event in writing.events):
+        made.append(("findings", rows.finding_rows(after, writing.events)))
+    if _ranks(writing):
+        made.append(("hypotheses", rows.hypothesis_rows(after, writing.at)))
+    return made
+
+
+def deletes_rows(writing: Writing) -> bool:
+    """True for the appends that take rows away: a shorter ranking, phases set back, roles."""
+    before, after = writing.before.investigation, writing.after.investigation
+    if writing.stream == access.STREAM:
+        return True
+    if before is None or after is None:
+        return False
+    shorter = _ranks(writing) and len(after.hypotheses) < len(before.hypotheses)
+    return shorter or bool(before.phases is not after.phases and rows.reset_phases(before, after))
+
+
+def _ranks(writing: Writing) -> bool:
+    return any(event.kind is EventKind.HYPOTHESIS_RANKED for event in writing.events)
 
 
 def is_written(connection: Connection, writing: Writing) -> bool:
@@ -146,12 +204,7 @@ def is_written(connection: Connection, writing: Writing) -> bool:
 
 
 def _deliver(connection: Connection, writing: Writing, delivery_id: str) -> None:
-    row = {
-        "workspace": writing.workspace,
-        "delivery_id": rows.as_text(delivery_id),
-        "stream": writing.stream,
-        "received_at": writing.at,
-    }
+    row = delivery_row(writing, delivery_id)
     if changed_one(connection.execute(insert_new(connection.dialect.name, "deliveries"), row)):
         return
     stream = delivered_to(connection, writing.workspace, delivery_id)
@@ -167,16 +220,14 @@ def delivered_to(connection: Connection, workspace: str, delivery_id: str) -> st
 
 
 def _write_investigation(connection: Connection, writing: Writing) -> None:
-    after = writing.after.investigation
-    if after is None:
+    row = current_row(writing)
+    if row is None:
         return
     if writing.before.seq == 0:
-        new = insert_new(connection.dialect.name, "investigations")
-        if not changed_one(connection.execute(new, rows.created_row(after))):
+        if not changed_one(connection.execute(insert_new(connection.dialect.name, "investigations"), row)):
             raise _conflict(writing.stream)
         return
-    values: dict[str, Any] = {**rows.changing_row(after), **(writing.claim or {})}
-    values |= {"at_id": after.id, "at_seq": writing.before.seq}
+    values: dict[str, Any] = {**row, "at_id": stream_subject(writing.stream), "at_seq": writing.before.seq}
     if writing.fence:
         values |= {"at_worker": writing.fence.worker, "at_fence": writing.fence.token}
     if not changed_one(connection.execute(move_investigation(writing.fence is not None), values)):
@@ -206,13 +257,12 @@ def _conflict(stream: str) -> SequenceConflict:
 
 
 def _write_head(connection: Connection, writing: Writing) -> None:
-    new = {"seq": writing.after.seq, "hash": writing.after.hash}
     if writing.before.seq == 0:
-        place = {"workspace": writing.workspace, "stream": writing.stream}
-        result = connection.execute(insert_new(connection.dialect.name, "chain_heads"), {**place, **new})
+        result = connection.execute(insert_new(connection.dialect.name, "chain_heads"), head_row(writing))
     else:
         place = {"at_workspace": writing.workspace, "at_stream": writing.stream}
         at = {"at_seq": writing.before.seq, "at_hash": writing.before.hash}
+        new = {"seq": writing.after.seq, "hash": writing.after.hash}
         result = connection.execute(move_head(), {**place, **at, **new})
     if not changed_one(result):
         raise _conflict(writing.stream)
@@ -225,30 +275,16 @@ def _write_evidence(connection: Connection, writing: Writing) -> None:
         raise SequenceConflict("This evidence is already kept; evidence is never edited.") from error
 
 
-def _write_parts(connection: Connection, writing: Writing, after: Investigation) -> None:
-    before = writing.before.investigation
-    if before is None or before.phases is not after.phases:
-        replace_rows(connection, "investigation_phases", rows.phase_rows(before, after))
-        _forget_phases(connection, after.id, rows.reset_phases(before, after))
-    if before is None or before.executions is not after.executions:
-        replace_rows(connection, "tool_executions", rows.execution_rows(before, after))
-    kinds = {event.kind for event in writing.events}
-    if EventKind.FINDING_MADE in kinds:
-        replace_rows(connection, "findings", rows.finding_rows(after, writing.events))
-    if kinds & _RANKING:
-        _replace_ranking(connection, after, writing.at)
-
-
-def _forget_phases(connection: Connection, investigation_id: str, names: list[str]) -> None:
+def _delete_rows(connection: Connection, writing: Writing) -> None:
+    before, after = writing.before.investigation, writing.after.investigation
+    if before is None or after is None:
+        return
+    names = rows.reset_phases(before, after)
     if names:
-        target = table("investigation_phases")
-        gone = delete(target).where(target.c.investigation_id == investigation_id, target.c.name.in_(names))
+        phases = table("investigation_phases")
+        gone = delete(phases).where(phases.c.investigation_id == after.id, phases.c.name.in_(names))
         connection.execute(gone)
-
-
-def _replace_ranking(connection: Connection, after: Investigation, at: datetime) -> None:
-    target = table("hypotheses")
-    connection.execute(delete(target).where(target.c.investigation_id == after.id))
-    ranking = rows.hypothesis_rows(after, at)
-    if ranking:
-        connection.execute(insert(target), ranking)
+    if _ranks(writing):
+        ranking = table("hypotheses")
+        surplus = ranking.c.rank > len(after.hypotheses)
+        connection.execute(delete(ranking).where(ranking.c.investigation_id == after.id, surplus))
