@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bot.demo.workspace import WorkspaceConfig
+from bot.slack.app import SlackFace
 from bot.slack.blocks.text import escape
 from tests.slack.conftest import ADA, ROOM, Scene, a_scene, text_of
 from tests.slack.story import SOURCES
@@ -87,6 +88,29 @@ async def test_a_message_posted_just_before_a_crash_is_found_again(scene: Scene)
     await scene.start()
     await thread_of(scene, count=len(SOURCES) + 1)
     assert len(await scene.roots()) == 1
+
+
+async def test_two_faces_on_one_store_draw_one_card(scene: Scene) -> None:
+    first = await scene.start(worker="a")
+    second = SlackFace(scene.config(worker="b"), investigations=scene.investigations, store=scene.store)
+    await second.start()
+    try:
+        for number in range(4):
+            await scene.control.command(ADA, ROOM, "/investigate", f"why is checkout slow, number {number}?")
+        for found in await scene.store.investigations():
+            await scene.teller(found.id).whole()
+        await first.stop()
+        scene.face = None
+
+        async def all_done() -> bool:
+            return sum("What caused it" in text_of(m) for m in await scene.roots()) == 4
+
+        await scene.control.until(all_done, within_s=15)
+        posted = keys(await scene.control.messages(ROOM))
+        assert len(posted) == len(set(posted))
+        assert len(await scene.roots()) == 4
+    finally:
+        await second.stop()
 
 
 async def test_a_deleted_card_comes_back_once(scene: Scene) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from slack_bolt.async_app import AsyncAck, AsyncApp
 from slack_bolt.response import BoltResponse
 
+from bot.slack.blocks.text import from_slack
 from bot.slack.incoming import Body, Place, is_human_message
 from bot.slack.listeners.actions import FEEDBACK, Actions
 from bot.slack.listeners.commands import Commands
@@ -103,7 +104,7 @@ def _form(desk: Desk, handler: Handler, *, field: str) -> Listener:
     async def listen(ack: AsyncAck, body: Body) -> None:
         said = await desk.run(handler, body)
         if said:
-            await ack(response_action="errors", errors={field: said})
+            await ack(response_action="errors", errors={field: from_slack(said)})
         else:
             await ack()
 

@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 OUTBOX = "outbox"
 IDLE_S = 1.0
 NOT_HOLDER_S = 1.0
+SURE_S = 3.0
 BACKOFF_MOST_S = 30.0
 REFUSED_WAIT_S = 60.0
 BRIEFS_KEPT = 20_000
@@ -66,6 +67,7 @@ class Publisher:
         self._poster = Poster(web, store)
         self._following: dict[str, _Follow] = {}
         self._briefs: OrderedDict[str, EvidenceBrief] = OrderedDict()
+        self._held_at = 0.0
 
     @property
     def refused(self) -> frozenset[str]:
@@ -93,12 +95,22 @@ class Publisher:
                 await self._store.drop(OUTBOX, worker=self._config.worker)
 
     async def _round(self) -> None:
-        if not await self._store.hold_outbox(worker=self._config.worker):
+        if not await self._hold():
             await asyncio.sleep(NOT_HOLDER_S)
             return
         for row in await self._store.outgoing(limit=1_000):
             await self._wake(row.stream, row.latest_seq)
         await self._store.wait_for_outgoing(IDLE_S)
+
+    async def _hold(self) -> bool:
+        """Take or keep the outbox; it lapses after five seconds, also for a process that was frozen."""
+        held = await self._store.hold_outbox(worker=self._config.worker)
+        self._held_at = time.monotonic() if held else 0.0
+        return held
+
+    async def _still_ours(self) -> bool:
+        """Asked right before every message, so that a process that woke up late does not speak twice."""
+        return time.monotonic() - self._held_at < SURE_S or await self._hold()
 
     async def _wake(self, stream: str, latest_seq: int) -> None:
         if not stream.startswith("investigation/"):
@@ -162,6 +174,8 @@ class Publisher:
         if slot.name == CARD:
             investigation = await self._store.investigation(investigation.id)
             slot = (await self._slots(follow, investigation, posted))[0]
+        if not await self._still_ours():
+            return None
         return await self._send(follow, slot, posted, investigation)
 
     async def _slots(self, follow: _Follow, investigation: Investigation, posted: Mapping[str, Posted]) -> list[Slot]:
