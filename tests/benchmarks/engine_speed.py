@@ -22,7 +22,7 @@ def _report_s(done: Investigation, report_at: float) -> float:
 
 
 async def _until_report(parts: House) -> tuple[Investigation, float]:
-    """The finished investigation, and seconds from the call of open to the commit of ReportMade (by the log's times)."""
+    """The finished investigation, and seconds from open to the commit of ReportMade."""
     from bot.domain.events import EventKind
     from bot.domain.ids import investigation_stream
 
