@@ -15,6 +15,8 @@ class Shape(NamedTuple):
     marks: tuple[str, ...]
     pattern: Pattern[str]
     folded: bool = False
+    one_word: bool = False
+    """The whole secret, with its mark, is one word of `WORD`."""
 
 
 _START = r"(?<![A-Za-z0-9])"
@@ -22,7 +24,7 @@ _END = r"(?![A-Za-z0-9])"
 
 
 def _token(kind: str, marks: tuple[str, ...], body: str) -> Shape:
-    return Shape(kind, marks, re.compile(_START + body + _END))
+    return Shape(kind, marks, re.compile(_START + body + _END), one_word=True)
 
 
 def _inside(kind: str, marks: tuple[str, ...], pattern: str) -> Shape:
@@ -175,4 +177,6 @@ IBAN: Pattern[str] = re.compile(
     r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?![A-Za-z0-9])"
 )
 HEXADECIMAL: Pattern[str] = re.compile(r"[0-9a-f-]+")
+WORD: Pattern[str] = re.compile(r"[A-Za-z0-9_.:+/=-]{12,}")
+PLAIN_ID: Pattern[str] = re.compile(r"(?:[a-z_]+=)?[0-9a-f:.TZ+-]+")
 BASE64_RUN: Pattern[str] = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{24,4096}={0,2}(?![A-Za-z0-9+/_=-])")

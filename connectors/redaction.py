@@ -28,9 +28,11 @@ from connectors._redaction_kinds import (
     KEYED_VALUE,
     KEYED_WORDS,
     PHONE,
+    PLAIN_ID,
     SECRET_KEY,
     SHAPES,
     WEAK_KEYS,
+    WORD,
 )
 
 _PLACEHOLDER = re.compile(r"\[(?:secret|personal):[a-z0-9_]+(?::[0-9a-f]{6})?\]")
@@ -113,12 +115,14 @@ class _Pass(NamedTuple):
     pattern: Pattern[str]
     replace: Callable[[Match[str]], str]
     folded: bool = False
+    one_word: bool = False
 
 
 def _redact_plain(text: str) -> str:
     folded = text.lower()
-    for marks, pattern, replace, fold in _PASSES:
-        where = folded if fold else text
+    words = "\n".join(word for word in set(WORD.findall(text)) if not PLAIN_ID.fullmatch(word))
+    for marks, pattern, replace, fold, one_word in _PASSES:
+        where = words if one_word else folded if fold else text
         if any(mark in where for mark in marks):
             text = pattern.sub(replace, text)
     text = CARD.sub(_card, text)
@@ -251,7 +255,7 @@ def _decoded(run: str) -> str | None:
 
 
 _PASSES: tuple[_Pass, ...] = (
-    *(_Pass(s.marks, s.pattern, _shape(s.kind), s.folded) for s in SHAPES),
+    *(_Pass(s.marks, s.pattern, _shape(s.kind), s.folded, s.one_word) for s in SHAPES),
     _Pass(("basic ",), BASIC, _basic, folded=True),
     _Pass(KEYED_WORDS, KEYED_VALUE, _keyed, folded=True),
     _Pass(("@", "%40"), EMAIL, _email),
