@@ -22,7 +22,7 @@ class KubernetesConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     kubeconfig_path: str | None = None
-    contexts: tuple[str, ...] = Field(default=(), description="One instance each; see `instances`.")
+    contexts: tuple[str, ...] = Field(default=(), description="The context to read. Several make one source each.")
     in_cluster: bool = False
     url: str | None = None
     token: SecretStr | None = None
@@ -59,12 +59,6 @@ class KubernetesConfig(BaseModel):
         if sum(ways) > 1:
             raise ValueError("give one of kubeconfig_path, url and in_cluster")
         return self
-
-    def instances(self) -> dict[str, KubernetesConfig]:
-        """One configuration per context, by name; `main` when none is named."""
-        if len(self.contexts) <= 1:
-            return {self.contexts[0] if self.contexts else "main": self}
-        return {name: self.model_copy(update={"contexts": (name,)}) for name in self.contexts}
 
     @property
     def secrets(self) -> tuple[str, ...]:
