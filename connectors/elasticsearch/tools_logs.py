@@ -33,6 +33,7 @@ _POINTS = 240
 _SLICES = 3
 _RARE_SERVICES = 8
 _RARE_LINES = 100
+_ENOUGH_LINES = 20
 _MOST_DEPLOYMENTS = 500
 
 
@@ -109,7 +110,7 @@ class LogTools(Tools):
         body: JsonObject = {
             "size": min(_MOST_DEPLOYMENTS, ask.limits.max_rows),
             "query": every(filters),
-            "sort": [{fields.time or "@timestamp": {"order": "desc"}}],
+            "sort": [{fields.time or "@timestamp": {"order": "desc", "unmapped_type": "date"}}],
             "track_total_hits": True,
         }
         if fields.time is None:
@@ -136,5 +137,5 @@ def _rare(lines: list[Line], counts: dict[str | None, int]) -> list[str]:
     read: dict[str | None, int] = {}
     for line in lines:
         read[line.service] = read.get(line.service, 0) + 1
-    thin = [s for s, n in counts.items() if s is not None and read.get(s, 0) < min(n, _RARE_LINES // 2)]
+    thin = [s for s, n in counts.items() if s is not None and read.get(s, 0) < min(n, _ENOUGH_LINES)]
     return sorted(thin, key=lambda service: read.get(service, 0))[:_RARE_SERVICES]
