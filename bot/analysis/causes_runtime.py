@@ -90,13 +90,22 @@ def _processor(scene: Scene, service: str) -> Iterator[Candidate]:
         if full
         else f"{service} uses far more processor time than usual",
         would_disprove=f"Idle processor time at {service} while it stays slow.",
-        scope=own_scope(scene, service),
+        scope=max(own_scope(scene, service), 0.5 * scene.seconds.share_inside(service)),
         roles=frozenset({"metrics", "changes"}),
+        floor=0.45 if any(_jumped(f) for f in found) else 0.15,
     )
-    made.base(0.45 * made.scope).support(0.75 if full else 0.5, full or found)
+    made.base(0.45 * made.scope).base(0.4 * scene.seconds.share_inside(service))
+    made.support(0.75 if full else 0.5, full or found)
     made.support(0.25, scene.of(component, _K.LATENCY_ROSE, _K.SELF_TIME_GREW))
     _blame_traffic(scene, service, made)
     yield made
+
+
+def _jumped(finding: Finding) -> bool:
+    """Processor use that multiplied to most of its limit speaks for itself."""
+    times, after = finding.data.get("times"), finding.data.get("after")
+    known = isinstance(times, float | int) and isinstance(after, float | int)
+    return known and finding.data.get("metric") == "cpu_ratio" and float(times or 0) >= 2.5 and float(after or 0) >= 0.5  # type: ignore[arg-type]
 
 
 def _blame_traffic(scene: Scene, service: str, made: Candidate) -> None:
@@ -167,7 +176,7 @@ def _slow_or_failing(scene: Scene, service: str) -> Iterator[Candidate]:
         roles=_ALL,
     )
     alone = service in scene.starts and not _local(scene, component)
-    made.base((0.15 if alone else 0.55) * own)
+    made.base((0.15 if alone else 0.55) * own).base(0.35 * scene.seconds.share_inside(service))
     made.support(0.35, scene.of(component, _K.ERROR_RATE_ROSE if by_errors else _K.LATENCY_ROSE))
     made.support(0.25, scene.of(component, _K.SELF_TIME_GREW, _K.LOG_TEMPLATE_NEW, _K.RESTARTED))
     _blame_change(scene, service, made, 0.35)
@@ -192,6 +201,7 @@ def _blame_change(scene: Scene, service: str, made: Candidate, strength: float) 
 
 def _network(scene: Scene, service: str) -> Iterator[Candidate]:
     component, lost = f"app/{service}", scene.lost_to(service)
+    away = scene.seconds.share_towards(service)
     gaps = scene.of(component, _K.SPAN_GAP_GREW)
     slow_calls = [
         s.finding
@@ -207,7 +217,19 @@ def _network(scene: Scene, service: str) -> Iterator[Candidate]:
         cause="network_delay",
         statement=f"time is lost between {service} and its callers, not inside {service}",
         would_disprove=f"Time inside {service} that grew as much as its callers wait.",
-        scope=max(lost, scene.own(service)),
+        scope=max(lost, scene.own(service), away),
         roles=frozenset({"metrics", "traces"}),
     )
-    yield made.base(0.5 * lost).support(0.6, gaps).support(0.3, slow_calls)
+    made.base(0.5 * lost).base(0.5 * away).support(0.2 + 0.4 * max(away, lost), gaps).support(0.3, slow_calls)
+    if scene.seconds.share_inside(service) > away:
+        made.oppose(0.5, scene.of(component, _K.SELF_TIME_GREW))
+    full = scene.of(component, _K.SATURATION_HIGH)
+    if full:
+        made.oppose(0.4, full)
+    senders = {str(f.data.get("caller")) for f in gaps}
+    busy = [
+        f for s in sorted(senders) for f in scene.of(f"app/{s}", _K.SATURATION_HIGH, _K.METRIC_SHIFTED) if _jumped(f)
+    ]
+    if busy:
+        made.oppose(0.6, busy)
+    yield made

@@ -44,10 +44,17 @@ def is_about_code(text: str) -> bool:
 
 def log_findings(facts: Facts) -> Iterator[Finding]:
     """One finding per group that appeared, grew or fell silent."""
+    usual: dict[str | None, int] = {}
+    for group, _ in facts.logs:
+        usual[group.service] = usual.get(group.service, 0) + (group.baseline_count or 0)
     for group, evidence_id in facts.logs:
         found = _judge(group, evidence_id, facts)
-        if found is not None:
-            yield found
+        if found is None:
+            continue
+        if found.kind is _K.LOG_SILENT:
+            share = (group.baseline_count or 0) / max(1, usual[group.service])
+            found = found.model_copy(update={"weight": round(found.weight * min(1.0, (4 * share) ** 0.25), 4)})
+        yield found
 
 
 def surprise(count: int, baseline: int) -> float:

@@ -25,6 +25,7 @@ _EDGE_OF = {
     "error_ratio": "call_error_ratio",
 }
 _ADDITIVE = frozenset({"latency_mean", "error_ratio"})
+FELT = 0.15
 _LEAST_MASS = 0.02
 _DEEPEST = 12
 _LATE_S = 150.0
@@ -36,7 +37,12 @@ class Board:
 
     services: dict[str, dict[str, Signal]]
     edges: dict[tuple[str, str], dict[str, Signal]]
-    entities: dict[str, list[Signal]]
+    loud: tuple[Signal, ...]
+    """Signals that moved."""
+    rates: dict[tuple[str, str], float]
+    """Request rate of a service as one piece of evidence tells it: two sources may sample differently."""
+    usual: dict[str, float]
+    """Latency metric → what the slowest service usually takes, in seconds."""
 
     def moved(self, service: str, family: Family) -> Signal | None:
         """The strongest shift of a family at a service."""
@@ -67,16 +73,22 @@ class Blame:
 def board_of(signals: Iterable[Signal]) -> Board:
     services: dict[str, dict[str, Signal]] = {}
     edges: dict[tuple[str, str], dict[str, Signal]] = {}
-    entities: dict[str, list[Signal]] = {}
-    for signal in signals:
+    rates: dict[tuple[str, str], float] = {}
+    kept = list(signals)
+    for signal in kept:
         one = signal.measured
         if one.caller and one.callee:
             _keep(edges.setdefault((one.caller, one.callee), {}), signal)
         elif one.series.service:
             _keep(services.setdefault(one.series.service, {}), signal)
-        if signal.finding:
-            entities.setdefault(signal.component, []).append(signal)
-    return Board(services=services, edges=edges, entities=entities)
+        if signal.metric == "request_rate" and one.series.service and not math.isnan(signal.level):
+            key = (one.evidence_id, one.series.service)
+            rates[key] = rates.get(key, 0.0) + signal.level
+    usual: dict[str, float] = {}
+    for signal in (s for s in kept if s.family is Family.LATENCY and s.measured.series.service):
+        before = signal.shift.before if signal.shift else signal.level
+        usual[signal.metric] = max(usual.get(signal.metric, 0.0), 0.0 if math.isnan(before) else before)
+    return Board(services=services, edges=edges, usual=usual, loud=tuple(s for s in kept if s.shift), rates=rates)
 
 
 def shows(board: Board, service: str) -> float:
@@ -101,9 +113,22 @@ def symptom_weight(board: Board, service: str) -> float:
     return max((_moved(signal) for signal in found if signal), default=0.0)
 
 
+def _felt_weight(board: Board, service: str) -> float:
+    """Like `symptom_weight`, less where extra seconds are few beside what the slowest service usually takes."""
+    weights = [0.0]
+    for signal in board.services.get(service, {}).values():
+        if signal.shift and signal.family is Family.ERRORS:
+            weights.append(_moved(signal))
+        elif signal.shift and signal.family is Family.LATENCY:
+            scale = board.usual.get(signal.metric, 0.0)
+            felt = min(1.0, abs(signal.shift.delta) / (FELT * scale)) if scale > 0 else 1.0
+            weights.append(_moved(signal) * felt)
+    return max(weights)
+
+
 def symptomatic(board: Board, least: float = 0.4) -> list[str]:
     """Services that show errors or latency, strongest first."""
-    weights = {service: symptom_weight(board, service) for service in board.services}
+    weights = {service: _felt_weight(board, service) for service in board.services}
     return sorted((s for s, w in weights.items() if w >= least), key=lambda s: (-weights[s], s))
 
 
@@ -250,8 +275,10 @@ def _across(board: Board, callee: str, mine: Signal, axis: Family) -> tuple[floa
 def _per_request(board: Board, service: str, callee: str) -> float:
     """Calls to the callee per request of the caller; at most all its requests; 1 when nothing is known."""
     calls = board.edges.get((service, callee), {}).get("call_rate")
-    rate = board.level(service, "request_rate")
-    made = calls.level if calls is not None else board.level(callee, "request_rate")
-    if not rate or math.isnan(rate) or math.isnan(made):
-        return 1.0
-    return min(10.0, made / rate)
+    for (source, name), rate in board.rates.items():
+        if name != service or rate <= 0 or (calls is not None and calls.measured.evidence_id != source):
+            continue
+        made = calls.level if calls is not None else board.rates.get((source, callee), math.nan)
+        if not math.isnan(made):
+            return min(10.0, made / rate)
+    return 1.0

@@ -16,11 +16,13 @@ from bot.analysis.graph import Graph, build
 from bot.analysis.metrics import Family
 from bot.analysis.objects import database_names
 from bot.analysis.origin import Blame, Board, axes_of, blame, board_of, shows, symptom_weight, symptomatic
+from bot.analysis.seconds import Seconds, extra_seconds
 from bot.analysis.signals import Signal, weight_of
 from bot.domain.evidence import Finding, FindingKind
 from bot.domain.question import IssueType
 
 _ALIKE_STEPS = 4
+_LOCAL = frozenset({Family.RATIO, Family.GAP, Family.SELF_TIME})
 _ASKED_LEAST = 0.05
 
 
@@ -44,6 +46,7 @@ class Scene:
     log_origin: dict[str, float]
     """Service → how much its log lines changed beyond what the services it calls explain."""
     lost_traffic: dict[str, float]
+    seconds: Seconds
     by_component: dict[str, list[Finding]] = field(default_factory=dict)
 
     def of(self, component: str, *kinds: FindingKind) -> list[Finding]:
@@ -97,6 +100,7 @@ def set_scene(facts: Facts, signals: Sequence[Signal], findings: Iterable[Findin
         users=_users(facts),
         log_origin=log_origin(trouble, graph),
         lost_traffic=lost_traffic(board, graph),
+        seconds=extra_seconds(list(signals)),
         by_component=dict(by_component),
     )
 
@@ -123,7 +127,9 @@ def _presence(facts: Facts, board: Board, starts: tuple[str, ...], trouble: Mapp
     asked = [s for s in facts.asked if covered(board, s, facts.issue)]
     if asked:
         return max(symptom_weight(board, s) for s in asked)
-    return max([0.8 * max(trouble.values(), default=0.0), *(symptom_weight(board, s) for s in starts)])
+    local = [s.finding.weight for s in board.loud if s.finding and s.family in _LOCAL]
+    lines = max(trouble.values(), default=0.0)
+    return max([0.8 * lines, 0.8 * max(local, default=0.0), *(symptom_weight(board, s) for s in starts)])
 
 
 def covered(board: Board, service: str, issue: IssueType) -> bool:

@@ -74,9 +74,10 @@ def _case(raw: Raw, reference: Raw, begin: float, end: float) -> CaseFile:
     """The window starts after the first of the three minutes, which is before the fault."""
     span = window(begin + 55.0, end)
     offset = _whole_days(reference, begin)
-    made: list[Series] = list(_metric_series(raw, reference, offset, traced=bool(raw.spans)))
-    made.extend(span_series(_moved(reference.spans, offset), raw.spans, begin, end))
-    kept = [evidence("ev_metrics", "prometheus/main", "get_service_signals", SeriesSet(series=tuple(made)), span)]
+    pods = SeriesSet(series=tuple(_metric_series(raw, reference, offset, traced=bool(raw.spans))))
+    traced = SeriesSet(series=tuple(span_series(_moved(reference.spans, offset), raw.spans, begin, end)))
+    kept = [evidence("ev_metrics", "prometheus/main", "get_service_signals", pods, span)]
+    kept.append(evidence("ev_spans", "tempo/main", "get_span_signals", traced, span))
     groups = log_groups(reference.lines, raw.lines, begin, end, split_s=begin + 60.0)
     if groups:
         total = sum(g.count for g in groups)
@@ -103,8 +104,8 @@ def _metric_series(raw: Raw, reference: Raw, offset: float, *, traced: bool) -> 
         if known is None:
             continue
         metric, unit, factor = known
-        if traced and metric == "request_rate":
-            metric = "workload"  # traces are sampled: the two rates must not be set against each other
+        if traced and metric == "latency_p99":
+            metric = "mesh_latency_p99"  # coarse buckets at little traffic; the spans say the same more finely
         merged = {round(t): v for t, v in [*before.get((service_of(pod), column), []), *points]}
         scaled = [(float(t), None if v is None else v * factor) for t, v in sorted(merged.items())]
         yield series(scaled, metric, service=service_of(pod), unit=unit, step_s=METRIC_STEP_S, labels={"pod": pod})
