@@ -45,7 +45,8 @@ DRIVER_ERRORS = (SQLAlchemyError, asyncpg.PostgresError, *_LINK_ERRORS)
 
 
 class StoreUnreachable(StoreBusy):
-    """The database did not answer, or the link broke; what was under way may or may not have been written."""
+    """Worth another try at once: the link broke (what was under way may have been written), or two were in each
+    other's way."""
 
 
 class Backend(Protocol):
@@ -100,7 +101,7 @@ def told(error: BaseException) -> StoreBusy:
     """The trouble as one plain sentence without addresses or statements."""
     known = _SQLITE.get(_sqlite_code(error)) or _POSTGRES.get(_state(error))
     if known:
-        return StoreBusy(known)
+        return StoreUnreachable(known) if _state(error)[:2] == "40" else StoreBusy(known)
     if isinstance(error, PoolTimeout):
         return StoreBusy("Every connection to the database is in use. Try again in a moment.")
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:

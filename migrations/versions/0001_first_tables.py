@@ -13,70 +13,6 @@ branch_labels = None
 depends_on = None
 
 
-TABLES = (
-    "investigations",
-    "investigation_phases",
-    "tool_executions",
-    "evidence",
-    "investigation_events",
-    "chain_heads",
-    "investigation_snapshots",
-    "findings",
-    "hypotheses",
-    "deliveries",
-    "outbox",
-    "slack_messages",
-    "leases",
-    "proposals",
-    "approvals",
-    "incidents",
-    "anomalies",
-    "sweeps",
-    "services",
-    "metrics",
-    "query_history",
-    "query_embeddings",
-    "users",
-    "squads",
-    "role_bindings",
-    "api_keys",
-)
-
-
-def upgrade() -> None:
-    _investigations()
-    _investigation_phases()
-    _tool_executions()
-    _evidence()
-    _investigation_events()
-    _chain_heads()
-    _investigation_snapshots()
-    _findings()
-    _hypotheses()
-    _deliveries()
-    _outbox()
-    _slack_messages()
-    _leases()
-    _proposals()
-    _approvals()
-    _incidents()
-    _anomalies()
-    _sweeps()
-    _services()
-    _metrics()
-    _query_history()
-    _query_embeddings()
-    _users()
-    _squads()
-    _role_bindings()
-    _api_keys()
-
-
-def downgrade() -> None:
-    for name in reversed(TABLES):
-        op.drop_table(name)
-
-
 def _investigations() -> None:
     op.create_table(
         "investigations",
@@ -420,3 +356,43 @@ def _api_keys() -> None:
         key("id"),
         sa.UniqueConstraint("key_sha256"),
     )
+
+
+TABLES = {
+    "investigations": _investigations,
+    "investigation_phases": _investigation_phases,
+    "tool_executions": _tool_executions,
+    "evidence": _evidence,
+    "investigation_events": _investigation_events,
+    "chain_heads": _chain_heads,
+    "investigation_snapshots": _investigation_snapshots,
+    "findings": _findings,
+    "hypotheses": _hypotheses,
+    "deliveries": _deliveries,
+    "outbox": _outbox,
+    "slack_messages": _slack_messages,
+    "leases": _leases,
+    "proposals": _proposals,
+    "approvals": _approvals,
+    "incidents": _incidents,
+    "anomalies": _anomalies,
+    "sweeps": _sweeps,
+    "services": _services,
+    "metrics": _metrics,
+    "query_history": _query_history,
+    "query_embeddings": _query_embeddings,
+    "users": _users,
+    "squads": _squads,
+    "role_bindings": _role_bindings,
+    "api_keys": _api_keys,
+}
+
+
+def upgrade() -> None:
+    for make in TABLES.values():
+        make()
+
+
+def downgrade() -> None:
+    for name in reversed(TABLES):
+        op.drop_table(name)
