@@ -79,10 +79,10 @@ def prepare(
     events: list[Event] = []
     event_rows: list[Row] = []
     for one in new:
-        last = chain(stream, last, _normal(one))
+        last = chain(stream, last, _normal(_placed(one, workspace)))
         before = state.state.value if state else None
         if is_investigation:
-            state = apply(state, last) if state else _opened(last, stream, workspace)
+            state = apply(state, last) if state else open_from(last, stream_subject(stream))
         events.append(last)
         event_rows.append(rows.event_row(workspace, last, (before, state.state.value if state else None)))
     after = Head(seq=events[-1].seq, hash=events[-1].hash, investigation=state)
@@ -92,9 +92,11 @@ def prepare(
     )  # fmt: skip
 
 
-def _opened(event: Event, stream: str, workspace: str) -> Investigation:
-    opened = open_from(event, stream_subject(stream))
-    return opened if opened.workspace == workspace else opened.model_copy(update={"workspace": workspace})
+def _placed(new: NewEvent, workspace: str) -> NewEvent:
+    """An opening event says which workspace it is in, so that the fold says it too."""
+    if new.kind is not EventKind.INVESTIGATION_CREATED or new.payload.get("workspace", "default") == workspace:
+        return new
+    return new.model_copy(update={"payload": {**new.payload, "workspace": workspace}})
 
 
 def _last_event(stream: str, head: Head) -> Event | None:

@@ -235,7 +235,13 @@ class LogContract:
         await one.close()
         two = await open_store(workspace="two")
         await two.append("access", expected_seq=0, events=[event(EventKind.SIGNED_IN, {"who": "U2"})])
+        assert (await two.append("investigation/inv_2", expected_seq=0, events=created())).investigation == fold(
+            await two.read("investigation/inv_2"), "inv_2"
+        )
         assert [e.payload["who"] for e in await two.read("access")] == ["U2"]
-        assert (await two.investigations(), await two.read(STREAM)) == ([], [])
+        assert ([i.id for i in await two.investigations()], await two.read(STREAM)) == (["inv_2"], [])
+        claim = await two.claim_next(worker="w")
+        assert claim is not None
+        assert (claim.investigation.id, claim.investigation.workspace) == ("inv_2", "two")
         assert await two.claim_next(worker="w") is None
-        assert [o.stream for o in await two.outgoing()] == ["access"]
+        assert {o.stream for o in await two.outgoing()} == {"access", "investigation/inv_2"}
