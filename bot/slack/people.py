@@ -39,15 +39,14 @@ class People:
         self._asking: dict[str, asyncio.Task[Person]] = {}
         self.team = ""
 
-    async def principal(self, user_id: str, team: str = "") -> Principal:
+    async def principal(self, user_id: str) -> Principal:
         """The acting person. Members of other organisations and people Slack cannot vouch for act as guests."""
         person = await self.person(user_id)
-        foreign = bool(team and self.team and team != self.team)
         return Principal(
             kind=PrincipalKind.PERSON,
             id=user_id,
             name=person.name,
-            guest=person.guest or foreign or not person.known,
+            guest=person.guest or not person.known,
             time_zone=person.time_zone,
         )
 

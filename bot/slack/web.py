@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Any
 
@@ -17,6 +18,7 @@ Params = dict[str, Any]
 _READS = frozenset(
     {"conversations.history", "conversations.replies", "conversations.info", "users.info", "users.list", "auth.test"}
 )
+_SERIAL = frozenset({"chat.postMessage", "chat.update", "conversations.replies", "conversations.history"})
 _LATER = frozenset({"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"})
 TIMEOUT_S = 10.0
 MAX_THROTTLED = 8
@@ -44,6 +46,7 @@ class SlackWeb:
         self._timeout_s = timeout_s
         self._session: aiohttp.ClientSession | None = None
         self._client: AsyncWebClient | None = None
+        self._one_at_a_time: dict[tuple[str, str], asyncio.Lock] = {}
         self.limiter = limiter
 
     @property
@@ -71,7 +74,19 @@ class SlackWeb:
         raise SlackUnreachable(f"{method} is throttled without end")
 
     async def send(self, method: str, params: Params) -> Params | None:
-        """One call without waiting for a turn (the caller has it); None after a 429, which closes the method."""
+        """One call without waiting for a turn (the caller has it); None after a 429, which closes the method.
+
+        Posts to one channel, and edits, follow one another: a call on its way while another learns of a
+        Retry-After would arrive inside it.
+        """
+        if method not in _SERIAL:
+            return await self._send(method, params)
+        key = (method, str(params.get("channel", "")) if method == "chat.postMessage" else "")
+        async with self._one_at_a_time.setdefault(key, asyncio.Lock()):
+            await self.limiter.opened(*key)
+            return await self._send(method, params)
+
+    async def _send(self, method: str, params: Params) -> Params | None:
         read = method in _READS
         try:
             answer = await self.client.api_call(

@@ -29,7 +29,7 @@ async def completed(scene: Scene) -> Json:
 
 async def test_show_query_opens_the_query_with_its_window_and_link(scene: Scene) -> None:
     card = await completed(scene)
-    reply = next(m for m in await scene.replies(card, 4) if "Prometheus" in text_of(m))
+    reply = next(m for m in await scene.replies(card, 4) if "source/prometheus" in str(m["metadata"]))
     assert (await scene.control.click(ADA, reply, "show_query"))["error"] is None
     shown = text_of(await modal_of(scene, ADA_ID))
     assert "sum(rate(x[5m]))" in shown

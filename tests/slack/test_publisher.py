@@ -125,6 +125,38 @@ async def test_a_deleted_card_comes_back_once(scene: Scene) -> None:
     assert len(await scene.roots()) == 1
 
 
+async def test_a_mention_whose_message_is_gone_gets_its_card_at_the_top(scene: Scene) -> None:
+    await scene.start(publish=False)
+    said = await scene.control.say(ADA, ROOM, "<@U0INQUEST01> why is checkout slow?")
+
+    async def opened() -> object:
+        return await scene.store.investigations()
+
+    await scene.control.until(opened)
+    await scene.control.do("forget", {"channel": ROOM, "ts": said["ts"]})
+    assert scene.face is not None
+    await scene.face.stop()
+    await scene.start()
+    await scene.teller((await scene.store.investigations())[0].id).whole()
+    await thread_of(scene, count=len(SOURCES) + 1)
+    assert len(await scene.roots()) == 1
+
+
+async def test_an_answer_somebody_deleted_stays_deleted(scene: Scene) -> None:
+    await scene.start()
+    teller = await scene.asked()
+    await teller.starts()
+    await teller.plans("prometheus/main")
+    await teller.asks("prometheus/main")
+    await teller.hears("prometheus/main")
+    card = await scene.card()
+    reply = (await scene.replies(card, 1))[0]
+    await scene.control.do("forget", {"channel": ROOM, "ts": reply["ts"]})
+    await teller.reports()
+    replies = await scene.replies(await scene.card("What caused it"), 1)
+    assert not any("source/prometheus/main" in key for key in keys(replies))
+
+
 async def test_a_channel_without_the_bot_is_joined(scene: Scene) -> None:
     await scene.control.do("members", {"channel": ROOM, "remove": ["inquest"]})
     await scene.start()

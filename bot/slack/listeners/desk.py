@@ -60,9 +60,7 @@ class Desk:
         return str(found or self.bot_user_id)
 
     async def act(self, body: Body, place: Place | None = None) -> Act:
-        user = body.get("user")
-        team = str(user.get("team_id") or "") if isinstance(user, dict) else ""
-        by = await self.people.principal(user_of(body), team or str(body.get("user_team") or ""))
+        by = await self.people.principal(user_of(body))
         return Act(body, by, place or place_of(body), delivery_id(body))
 
     async def run(self, handler: Handler, body: Body, place: Place | None = None, *, again: bool = False) -> str | None:

@@ -31,7 +31,7 @@ _METHODS = {
     5: "auth.test chat.getPermalink",
 }
 PER_MINUTE = {name: _TIERS[tier] for tier, names in _METHODS.items() for name in names.split()}
-POST_PER_CHANNEL = ((3, 1.1), (57, MINUTE_S))
+POST_PER_CHANNEL = ((1, 0.35), (57, MINUTE_S))
 POST_PER_WORKSPACE = ((285, MINUTE_S),)
 PROGRESS_SHARE = 0.75
 
@@ -86,6 +86,13 @@ class Limiter:
         until = time.monotonic() + retry_after_s + 0.1
         key = self._key(method, channel)
         self._closed[key] = max(until, self._closed.get(key, 0.0))
+
+    async def opened(self, method: str, channel: str) -> None:
+        """Wait while Slack wants nothing of this kind."""
+        left_s = self._closed.get(self._key(method, channel), 0.0) - time.monotonic()
+        if left_s > 0:
+            await asyncio.sleep(left_s)
+            await self.opened(method, channel)
 
     def _key(self, method: str, channel: str) -> tuple[str, str]:
         return (method, channel if method == "chat.postMessage" else "")
