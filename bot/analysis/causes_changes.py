@@ -40,7 +40,9 @@ def change_causes(scene: Scene) -> Iterator[Candidate]:
 
 def _changed(scene: Scene, service: str, cause: str, near: NearChange) -> Candidate:
     component, change = f"app/{service}", near.change
-    scope = own_scope(scene, service)
+    failing = _calls_from(scene, service)
+    sent = scene.lost_from(service) * (1.0 if failing else 0.2)  # slow calls are the way there, seldom the caller
+    scope = min(1.0, scene.own(service) + scene.lost_to(service) + sent)
     what = "release" if cause == "bad_deployment" else "configuration change"
     version = f" {change.version}" if change.version else ""
     made = Candidate(
@@ -59,14 +61,22 @@ def _changed(scene: Scene, service: str, cause: str, near: NearChange) -> Candid
     made.support(0.35, _after(scene, component, change.at.timestamp(), _K.LATENCY_ROSE, _K.ERROR_RATE_ROSE))
     made.support(0.35, _after(scene, component, change.at.timestamp(), *_STRAIN))
     made.support(0.3, _databases_of(scene, service, _K.CONNECTIONS_AT_LIMIT))
-    made.support(0.3, _calls_from(scene, service))
+    made.support(0.3, failing)
     earlier = [f for f in scene.of(component, _K.LATENCY_ROSE, _K.ERROR_RATE_ROSE) if f.onset and f.weight > 0.4]
     begun = [f for f in earlier if f.onset and (change.at - f.onset).total_seconds() > 120]
     if begun:
         made.oppose(0.7, begun)
     if not scene.on_path(service):
         made.oppose(0.8)
+    blame_traffic(scene, service, made)
     return made
+
+
+def blame_traffic(scene: Scene, service: str, made: Candidate) -> None:
+    """Many more requests than usual speak against a cause inside the service that receives them."""
+    signal = scene.board.services.get(service, {}).get("request_rate")
+    if signal and signal.shift and signal.shift.rose and (signal.shift.ratio or 9) >= 1.5 and signal.finding:
+        made.oppose(0.55, [signal.finding])
 
 
 def own_scope(scene: Scene, service: str) -> float:

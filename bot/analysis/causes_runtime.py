@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bot.analysis.candidates import Candidate
-from bot.analysis.causes_changes import own_scope
+from bot.analysis.causes_changes import blame_traffic, own_scope
 from bot.analysis.metrics import Family
 from bot.analysis.scene import Scene
 from bot.domain.evidence import Finding, FindingKind
@@ -97,7 +97,7 @@ def _processor(scene: Scene, service: str) -> Iterator[Candidate]:
     made.base(0.45 * made.scope).base(0.4 * scene.seconds.share_inside(service))
     made.support(0.75 if full else 0.5, full or found)
     made.support(0.25, scene.of(component, _K.LATENCY_ROSE, _K.SELF_TIME_GREW))
-    _blame_traffic(scene, service, made)
+    blame_traffic(scene, service, made)
     yield made
 
 
@@ -106,12 +106,6 @@ def _jumped(finding: Finding) -> bool:
     times, after = finding.data.get("times"), finding.data.get("after")
     known = isinstance(times, float | int) and isinstance(after, float | int)
     return known and finding.data.get("metric") == "cpu_ratio" and float(times or 0) >= 2.5 and float(after or 0) >= 0.5  # type: ignore[arg-type]
-
-
-def _blame_traffic(scene: Scene, service: str, made: Candidate) -> None:
-    signal = scene.board.services.get(service, {}).get("request_rate")
-    if signal and signal.shift and signal.shift.rose and (signal.shift.ratio or 9) >= 1.5 and signal.finding:
-        made.oppose(0.55, [signal.finding])
 
 
 def _disk(scene: Scene, service: str) -> Iterator[Candidate]:
@@ -154,7 +148,7 @@ def _code(scene: Scene, service: str) -> Iterator[Candidate]:
     if not failing and begins < 0.2:
         made.oppose(0.35)
     _blame_change(scene, service, made, 0.35)
-    _blame_traffic(scene, service, made)
+    blame_traffic(scene, service, made)
     yield made
 
 
@@ -180,7 +174,7 @@ def _slow_or_failing(scene: Scene, service: str) -> Iterator[Candidate]:
     made.support(0.35, scene.of(component, _K.ERROR_RATE_ROSE if by_errors else _K.LATENCY_ROSE))
     made.support(0.25, scene.of(component, _K.SELF_TIME_GREW, _K.LOG_TEMPLATE_NEW, _K.RESTARTED))
     _blame_change(scene, service, made, 0.35)
-    _blame_traffic(scene, service, made)
+    blame_traffic(scene, service, made)
     yield made
 
 
