@@ -134,8 +134,16 @@ def _with_sqlite(url: URL, run: Callable[[Connection], T]) -> T:
     sqlite_path(url).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(url, poolclass=NullPool)
     try:
-        with engine.begin() as connection:
-            return run(connection)
+        with engine.connect() as connection:
+            # pysqlite commits around every CREATE TABLE; one explicit transaction is one wait for the disk, and all
+            # of the schema or none of it.
+            raw = connection.connection.dbapi_connection
+            assert raw is not None, "a live connection has its driver's connection"
+            raw.isolation_level = None
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            result = run(connection)
+            connection.commit()
+            return result
     finally:
         engine.dispose()
 
