@@ -204,7 +204,7 @@ def _network(scene: Scene, service: str) -> Iterator[Candidate]:
         for s in metrics.values()
         if s.family is Family.LATENCY and s.shift and s.finding
     ]
-    if not gaps and not (lost > 0.1 and slow_calls):
+    if not gaps and not (lost > 0.1 and slow_calls) and away < 0.2:
         return
     made = Candidate(
         component=component,

@@ -35,7 +35,7 @@ _HARD = frozenset(
 _SYMPTOMS = frozenset({_K.ERROR_RATE_ROSE, _K.LATENCY_ROSE, _K.MONITOR_ALERTING})
 _SHOWN_HYPOTHESES = 12
 _SHOWN_TIMELINE = 20
-_LEAST_CONFIDENCE = 0.02
+_LEAST_CONFIDENCE = 0.004
 
 
 def hypothesis_key(hypothesis: Hypothesis) -> str:

@@ -16,7 +16,7 @@ from bot.analysis.graph import Graph, build
 from bot.analysis.metrics import Family
 from bot.analysis.objects import database_names
 from bot.analysis.origin import Blame, Board, axes_of, blame, board_of, shows, symptom_weight, symptomatic
-from bot.analysis.seconds import Seconds, extra_seconds
+from bot.analysis.seconds import Seconds, extra_seconds, out_of_line, standing_out
 from bot.analysis.signals import Signal, weight_of
 from bot.domain.evidence import Finding, FindingKind
 from bot.domain.question import IssueType
@@ -77,7 +77,9 @@ def set_scene(facts: Facts, signals: Sequence[Signal], findings: Iterable[Findin
     if span is not None:
         signals = contrast_all(signals, span, facts)
         board = board_of(signals)
-    kept = tuple({f.id: f for f in (*(s.finding for s in signals if s.finding), *findings)}.values())
+    apart = standing_out(list(signals), facts.start_s)
+    told = (*(s.finding for s in signals if s.finding), *findings, *out_of_line(apart))
+    kept = tuple({f.id: f for f in told}.values())
     onset = instant(span.onset_s) if span else _loud_onset(kept, facts)
     distance = graph.distances(starts or facts.asked)
     by_component: dict[str, list[Finding]] = defaultdict(list)
@@ -100,7 +102,7 @@ def set_scene(facts: Facts, signals: Sequence[Signal], findings: Iterable[Findin
         users=_users(facts),
         log_origin=log_origin(trouble, graph),
         lost_traffic=lost_traffic(board, graph),
-        seconds=extra_seconds(list(signals)),
+        seconds=extra_seconds(list(signals), apart),
         by_component=dict(by_component),
     )
 

@@ -7,14 +7,20 @@ that grew towards a single callee is the way to that callee or the callee's door
 from __future__ import annotations
 
 import math
+import statistics
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from bot.analysis.metrics import Family
-from bot.analysis.signals import Signal
+import numpy as np
+
+from bot.analysis.metrics import Family, three_digits
+from bot.analysis.signals import Signal, make_finding
+from bot.domain.evidence import Finding, FindingKind
 
 LEAST_S = 0.005
 _MOST = 0.6
 _FELT = 0.4
+_PEERS, _FAR, _LITTLE, _AGO_S = 5, 10.0, 16, 1800.0
 
 
 @dataclass
@@ -37,7 +43,7 @@ class Seconds:
         return max([LEAST_S, _FELT * self.usual_s, *self.inside.values(), *self.towards.values()])
 
 
-def extra_seconds(signals: list[Signal]) -> Seconds:
+def extra_seconds(signals: list[Signal], apart: list[tuple[Signal, float]]) -> Seconds:
     """Excess of own time and of gaps over what was usual, weighed by how surely each moved."""
     out = Seconds()
     gaps: dict[str, dict[str, float]] = {}
@@ -55,6 +61,9 @@ def extra_seconds(signals: list[Signal]) -> Seconds:
             measured.setdefault(one.caller, set()).add(one.callee)
             if grown > 0:
                 gaps.setdefault(one.caller, {})[one.callee] = grown
+    for signal, excess in apart:
+        if signal.measured.caller and signal.measured.callee:
+            gaps.setdefault(signal.measured.caller, {}).setdefault(signal.measured.callee, 0.8 * excess)
     for caller, edges in gaps.items():
         if len(edges) >= 3 and len(edges) >= _MOST * len(measured[caller]):
             out.inside[caller] = out.inside.get(caller, 0.0) + sum(edges.values())
@@ -62,6 +71,44 @@ def extra_seconds(signals: list[Signal]) -> Seconds:
         for callee, grown in edges.items():
             out.towards[callee] = max(out.towards.get(callee, 0.0), grown)
     return out
+
+
+def standing_out(signals: list[Signal], start_s: float) -> list[tuple[Signal, float]]:
+    """Gaps far beyond those of all other calls, with their excess in seconds, unless they were always so.
+
+    Needed where a fault is older than the recording of the calls: then there is no "before" to compare with.
+    """
+    seen = [s for s in signals if s.family is Family.GAP and not math.isnan(s.level)]
+    if len(seen) < _PEERS:
+        return []
+    middle = statistics.median(s.level for s in seen)
+    least = max(_FAR * middle, 10 * LEAST_S)
+    return [(s, s.level - middle) for s in seen if s.level > least and not _always(s, start_s)]
+
+
+def _always(signal: Signal, start_s: float) -> bool:
+    times, values = signal.measured.times, signal.measured.values
+    old = values[(times < start_s - _AGO_S) & np.isfinite(values)]
+    known = int(np.count_nonzero(np.isfinite(values)))
+    if old.size >= 3:
+        return float(np.median(old)) > 0.5 * signal.level
+    return known >= _LITTLE
+
+
+def out_of_line(found: list[tuple[Signal, float]]) -> Iterator[Finding]:
+    """A finding for each gap that stands out."""
+    for signal, excess in found:
+        one = signal.measured
+        level, others = three_digits(signal.level), three_digits(signal.level - excess)
+        yield make_finding(
+            FindingKind.SPAN_GAP_GREW,
+            signal.component,
+            f"time between {one.caller} and {one.callee} is {level:g} s; between other services it is {others:g} s",
+            (one.evidence_id,),
+            weight=0.75,
+            key=f"{one.caller}>{one.callee}/apart",
+            data={"caller": one.caller, "callee": one.callee, "after": level, "others": others, "unit": "s"},
+        )
 
 
 def _excess(signal: Signal) -> float:
