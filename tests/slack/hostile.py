@@ -68,7 +68,7 @@ SHORT = st.one_of(st.sampled_from(NASTY[:6]), st.text(st.characters(exclude_cate
 NAMES = st.sampled_from(
     ["prometheus/main", "elasticsearch/main", "postgresql/payment", "kubernetes/<!here>", "x" * 300, "bigquery/main"]
 )
-NUMBER = st.floats(allow_nan=False, allow_infinity=False, width=32)
+NUMBER = st.floats(allow_nan=False, allow_infinity=False)
 URLS = st.sampled_from(
     [
         None,

@@ -33,20 +33,22 @@ def _values(series: Series) -> list[float]:
     return [v for _, v in series.points if v is not None]
 
 
-def _movement(series: Series) -> float:
+def _movement(series: Series) -> tuple[float, float]:
+    """How far the last third lies from the first half, against its usual spread; a lone spike counts after that."""
     values = _values(series)
-    middle = median(values)
-    spread = median(abs(v - middle) for v in values) or abs(middle) * 0.05 or 1e-9
-    return max(abs(v - middle) for v in values) / spread
+    early, late = values[: max(1, len(values) // 2)], values[-max(1, len(values) // 3) :]
+    usual, highest = median(early), max(abs(v) for v in values)
+    spread = max(median(abs(v - usual) for v in early), highest * 0.02, 1e-12)
+    return abs(median(late) - usual) / spread, highest / max(abs(usual), highest * 0.02, 1e-12)
 
 
 def chart(payload: SeriesSet, onset: datetime | None = None) -> Block | None:
     """A line chart of at most six series; None when no grid fits without inventing points."""
-    chosen = most_telling(payload.series)[:CHART_SERIES]
+    chosen = most_telling(payload.series)
     if not chosen:
         return None
+    chosen = [s for s in chosen if (s.unit, s.metric) == (chosen[0].unit, chosen[0].metric)][:CHART_SERIES]
     unit = chosen[0].unit or ""
-    chosen = [s for s in chosen if (s.unit or "") == unit]
     for steps in _BUCKETS:
         grid = _grid(chosen, steps)
         lines = [line for s in chosen if (line := _thin(s, grid))]
@@ -90,7 +92,7 @@ def name_of(series: Series) -> str:
 def _block(lines: list[Line], grid: list[float], chosen: Sequence[Series], unit: str, onset: datetime | None) -> Block:
     labels = _labels(grid)
     names = _unique([line.name for line in lines])
-    title = one_line(chosen[0].metric) + (f" ({unit})" if unit else "")
+    title = one_line(f"{chosen[0].metric} ({unit})" if unit else chosen[0].metric)
     if onset:
         title = f"{clip(title, CHART_TITLE - 16)} · onset {onset.astimezone(UTC):%H:%M}"
     data = [
@@ -161,5 +163,10 @@ def sparkline(series: Series, width: int = 20) -> str:
     peaks = [max(g, key=abs) if g else None for g in groups]
     known = [p for p in peaks if p is not None]
     low, high = min(known, default=0.0), max(known, default=0.0)
-    scale = (high - low) or 1.0
-    return "".join("·" if p is None else BARS[min(7, max(0, int((p - low) / scale * 7)))] for p in peaks)
+    return "".join("·" if p is None else BARS[_bar(p, low, high)] for p in peaks)
+
+
+def _bar(value: float, low: float, high: float) -> int:
+    """0 to 7; halves keep the largest numbers from overflowing."""
+    scale = high / 2 - low / 2
+    return min(7, max(0, int((value / 2 - low / 2) / scale * 7))) if scale else 0

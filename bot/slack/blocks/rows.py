@@ -79,8 +79,9 @@ def brief_of(evidence: Evidence) -> EvidenceBrief:
 
 
 def evidence_labels(investigation: Investigation) -> dict[str, str]:
-    """Evidence ids in the order they came, as `e1`, `e2` …"""
-    ids = [e.evidence_id for e in investigation.executions if e.evidence_id]
+    """Evidence ids in the order the answers came, as `e1`, `e2` …; later answers change no earlier label."""
+    told = [e for e in investigation.executions if e.evidence_id and e.finished_at]
+    ids = [e.evidence_id for e in sorted(told, key=lambda e: (e.finished_at or e.started_at, e.id)) if e.evidence_id]
     return {evidence_id: f"e{number}" for number, evidence_id in enumerate(dict.fromkeys(ids), start=1)}
 
 
@@ -168,8 +169,16 @@ def _best(investigation: Investigation, records: tuple[ExecutionRecord, ...]) ->
     """The record whose headline says most: one the leading cause rests on, else the first that found something."""
     told = [e for e in records if e.headline and e.outcome in GOOD]
     cited = cited_evidence(investigation)
-    ranked = sorted(told, key=lambda e: (e.evidence_id not in cited, e.outcome is not Outcome.SUCCEEDED))
+    ranked = sorted(
+        told, key=lambda e: (e.evidence_id not in cited, is_quiet(e.headline), e.outcome is not Outcome.SUCCEEDED)
+    )
     return ranked[0] if ranked else None
+
+
+def is_quiet(headline: str) -> bool:
+    """Whether a headline says that there is nothing to see; only the order and size of what is shown rest on it."""
+    words = headline.lower()
+    return "nothing stands out" in words or words.startswith(("nothing found", "no matching", "no changes"))
 
 
 def cited_evidence(investigation: Investigation) -> set[str]:

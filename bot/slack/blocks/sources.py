@@ -12,7 +12,7 @@ from bot.slack.blocks.charts import chart, summary
 from bot.slack.blocks.elements import Message, button, context, link, live_url, preformatted, seconds, section
 from bot.slack.blocks.limits import MESSAGE_SUM, Block, fit, weight
 from bot.slack.blocks.plan import MARKS
-from bot.slack.blocks.rows import GOOD, Scene, SourceRow, evidence_labels, row_of
+from bot.slack.blocks.rows import GOOD, Scene, SourceRow, evidence_labels, is_quiet, row_of
 from bot.slack.blocks.tables import fixed_width, grid_of, native
 from bot.slack.blocks.text import escape_line
 from bot.slack.blocks.words import OUTCOMES, source_name
@@ -33,14 +33,15 @@ def source_message(
 ) -> Message:
     """What one connector answered; `evidence` holds what its executions cite, as far as it could be loaded."""
     row = row_of(investigation, connector)
-    records = sorted(row.records, key=lambda r: (r.outcome is not Outcome.SUCCEEDED, r.outcome not in GOOD))
+    records = sorted(row.records, key=_rank)
     labels = evidence_labels(investigation)
     blocks = [section(_head(row))]
     charts = 0
     for record in records[:DETAILED]:
         found = evidence.get(record.evidence_id or "")
         blocks.append(_answer(record, found, labels, scene))
-        shown = _shape(found, scene, onset, charts_left=CHARTS - charts)
+        loud = found is not None and not is_quiet(record.headline)
+        shown = _shape(found if loud else None, scene, onset, charts_left=CHARTS - charts)
         charts += sum(1 for b in shown if b["type"] == "data_visualization")
         if weight([*blocks, *shown]) < MESSAGE_SUM - 2_500:
             blocks += shown
@@ -50,6 +51,12 @@ def source_message(
     return Message(
         text=_text(row), blocks=fit(blocks, note="Some answers did not fit here; the report lists every query.")
     )
+
+
+def _rank(record: ExecutionRecord) -> tuple[bool, bool, bool]:
+    """What was found first, then what failed, then what found nothing."""
+    empty = record.outcome in GOOD and (record.outcome is Outcome.EMPTY or is_quiet(record.headline))
+    return empty, record.outcome not in GOOD, record.outcome is not Outcome.SUCCEEDED
 
 
 def _head(row: SourceRow) -> str:

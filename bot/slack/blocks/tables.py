@@ -116,7 +116,7 @@ def _objects(payload: Objects) -> Grid | None:
     keys: dict[str, int] = {}
     for item in payload.items:
         for key, value in item.fields.items():
-            if value not in (None, "", [], {}) and not isinstance(value, dict):
+            if value not in (None, "", [], {}) and not _is_nested(value):
                 keys[key] = keys.get(key, 0) + 1
     common = sorted(keys, key=lambda k: (-keys[k], list(keys).index(k)))[: MAX_COLUMNS - 2]
     return _grid(["kind", "name", *common], [_item(i, common) for i in payload.items], "objects")
@@ -125,6 +125,10 @@ def _objects(payload: Objects) -> Grid | None:
 def _item(item: Item, keys: Sequence[str]) -> list[JsonValue]:
     known: list[JsonValue] = [item.api_kind, item.name]
     return known + [_flat(item.fields.get(key)) for key in keys]
+
+
+def _is_nested(value: JsonValue) -> bool:
+    return isinstance(value, dict) or (isinstance(value, list) and any(isinstance(v, dict | list) for v in value))
 
 
 def _flat(value: JsonValue) -> JsonValue:
