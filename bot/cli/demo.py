@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import secrets
 import signal
 import sys
@@ -21,6 +22,7 @@ from bot.demo.world import SCENARIOS, World
 from bot.errors import InvalidRequest
 from bot.settings import Settings, SlackMode
 from bot.telemetry import configure_logs
+from connectors.registry import connector_class
 
 
 async def demo(settings: Settings, *, scenario: str, seed: int, port: int) -> None:
@@ -36,7 +38,7 @@ async def demo(settings: Settings, *, scenario: str, seed: int, port: int) -> No
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="inquest-demo-")))
         world = World(scenario, seed, datetime.now(UTC), folder / "world")
         workspace = Workspace()
-        await asyncio.gather(world.start(), _start(workspace, port))
+        await asyncio.gather(world.start(), _start(workspace, port), asyncio.to_thread(_preload))
         stack.push_async_callback(world.stop)
         stack.push_async_callback(workspace.stop)
         own = _demo_settings(settings, folder, world, workspace)
@@ -44,6 +46,14 @@ async def demo(settings: Settings, *, scenario: str, seed: int, port: int) -> No
         _welcome(workspace.url, address, own, scenario, time.monotonic() - started)
         await stopping.wait()
         print("\nStopping …", file=sys.stderr)
+
+
+def _preload() -> None:
+    """Import the drivers while the world's database starts; both take about a second."""
+    for type_ in ("kubernetes", "elasticsearch", "prometheus", "postgresql"):
+        connector_class(type_)
+    importlib.import_module("bot.slack.app")
+    importlib.import_module("kubernetes_asyncio.client")
 
 
 async def _start(workspace: Workspace, port: int) -> None:

@@ -44,8 +44,8 @@ async def up(settings: Settings, mode: SlackMode, *parts: Part) -> AsyncIterator
     async with contextlib.AsyncExitStack() as stack:
         app = await App.create(settings, os.environ)
         stack.push_async_callback(app.stop)
-        await app.start(*parts)
         if Part.WEB not in parts:
+            await app.start(*parts)
             yield ""
             return
         door: SlackDoor | None = None
@@ -54,7 +54,10 @@ async def up(settings: Settings, mode: SlackMode, *parts: Part) -> AsyncIterator
             await face.start()
             stack.push_async_callback(face.stop)
             door = face.handle_http if mode is SlackMode.HTTP else None
-        yield await stack.enter_async_context(_http(app, settings, door))
+        address = await stack.enter_async_context(_http(app, settings, door))
+        # Last: discovery and recovery are work, and people should be answered first.
+        await app.start(*parts)
+        yield address
 
 
 @contextlib.asynccontextmanager
