@@ -34,12 +34,13 @@ def _values(series: Series) -> list[float]:
 
 
 def _movement(series: Series) -> tuple[float, float]:
-    """How far the last third lies from the first half, against its usual spread; a lone spike counts after that."""
+    """How far the last third lies from the first half: by its usual spread, and by its share of the larger of both."""
     values = _values(series)
     early, late = values[: max(1, len(values) // 2)], values[-max(1, len(values) // 3) :]
-    usual, highest = median(early), max(abs(v) for v in values)
+    usual, now, highest = median(early), median(late), max(abs(v) for v in values)
     spread = max(median(abs(v - usual) for v in early), highest * 0.02, 1e-12)
-    return abs(median(late) - usual) / spread, highest / max(abs(usual), highest * 0.02, 1e-12)
+    share = abs(now - usual) / max(abs(now), abs(usual), 1e-12)
+    return min(10.0, abs(now - usual) / spread) * share, highest / max(abs(usual), highest * 0.02, 1e-12)
 
 
 def chart(payload: SeriesSet, onset: datetime | None = None) -> Block | None:
