@@ -6,7 +6,7 @@ PORT ?= 8765
 SCENARIO ?= bad_deployment
 SEED ?= 1
 
-.PHONY: demo test check lint types unit servers bench chaos lock clean
+.PHONY: demo test check lint types unit servers bench chaos lock clean pictures
 
 demo: .venv/.demo
 	@exec $(PY) -m bot demo --port $(PORT) --scenario $(SCENARIO) --seed $(SEED)
@@ -26,6 +26,10 @@ unit: .venv/.dev
 # Real servers that the tests start on loopback: PostgreSQL, Prometheus, Alertmanager, Redis, Chromium …
 servers:
 	@scripts/install-servers
+
+pictures: .venv/.dev
+	@mkdir -p docs/pictures
+	@INQUEST_PICTURES=$(CURDIR)/docs/pictures $(PY) -m pytest tests/browser -k newcomer
 
 bench: .venv/.dev
 	@$(PY) -m tests.benchmarks.speed

@@ -85,7 +85,11 @@ class Spent(Frozen):
 
 
 class Investigation(Frozen):
-    """The current row. `origin` is opaque to services: the face that opened it keeps there where to draw."""
+    """The current row.
+
+    `origin` is opaque to services: the face that opened it keeps there where to draw. `claims` counts claims since the
+    last progress: an investigation that kills its workers is set aside, one that was interrupted often is not.
+    """
 
     id: str
     seq: int = 0
@@ -273,7 +277,7 @@ def _phase_finished(state: Investigation, event: Event) -> dict[str, Any]:
         "output": event.payload.get("output", {}),
         "error": event.payload.get("error"),
     }
-    return _phase(state, event, update)
+    return {**_phase(state, event, update), "claims": 0}
 
 
 def _phase(state: Investigation, event: Event, update: dict[str, Any]) -> dict[str, Any]:
@@ -312,7 +316,7 @@ def _tool_finished(state: Investigation, event: Event) -> dict[str, Any]:
     }
     wanted = payload["execution_id"]
     executions = tuple(e.model_copy(update=update) if e.id == wanted else e for e in state.executions)
-    return {"executions": executions, "spent": _spend(state.spent, stats)}
+    return {"executions": executions, "spent": _spend(state.spent, stats), "claims": 0}
 
 
 def _spend(spent: Spent, stats: CallStats) -> Spent:

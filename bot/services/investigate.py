@@ -114,6 +114,8 @@ class _Run:
         if self.state.claims > _MOST_CLAIMS:
             await self._fail("poisoned")
             return True
+        if self.state.state is InvestigationState.PAUSED and self.state.requests.cancel:
+            raise StopRequested(InvestigationState.CANCELLED, self.state.requests.cancel)
         moves = []
         if self.state.state is InvestigationState.INITIALIZING:
             moves.append(self._moved(InvestigationState.RUNNING, "started"))

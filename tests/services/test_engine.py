@@ -188,3 +188,24 @@ async def test_a_dry_run_asks_nothing(url: str) -> None:
         assert behaviour.calls == 0
         assert done.report is not None
         assert [entry.source for entry in done.report.plan] == ["double/a"]
+
+
+async def test_an_investigation_that_kills_its_workers_is_set_aside(url: str) -> None:
+    """Three claims without any progress, each lost with its process; the fourth claimer fails it."""
+    async with house(url, {"double/a": Behaviour()}, start=False) as parts:
+        opened = await parts.ask()
+    for number in range(3):
+        async with house(url, {"double/a": Behaviour()}, start=False) as parts:
+            claim = await parts.store.claim_next(worker=f"dies-{number}")
+            assert claim is not None
+            assert claim.investigation.claims == number + 1
+    async with house(url, {"double/a": Behaviour()}) as parts:
+        done = await parts.settled(opened)
+        assert done.state is InvestigationState.FAILED
+        assert done.reason == "poisoned"
+        await parts.investigations.retry(opened.id, by=ADA)
+        async for _ in parts.store.follow(investigation_stream(opened.id), after=done.seq):
+            again = await parts.store.investigation(opened.id)
+            if again.state is InvestigationState.COMPLETED:
+                break
+        assert again.retries == 1
