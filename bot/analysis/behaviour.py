@@ -40,6 +40,8 @@ def log_trouble(findings: Iterable[Finding], board: Board) -> dict[str, float]:
 def _strength(finding: Finding, board: Board, service: str) -> float:
     if finding.kind in {_K.LOG_TEMPLATE_NEW, _K.LOG_TEMPLATE_ROSE}:
         return finding.weight if finding.data.get("severe") else 0.15 * finding.weight
+    if finding.data.get("skips"):
+        return finding.weight
     if finding.kind is _K.LOG_SILENT:
         left = traffic_left(board, service)
         return finding.weight * max(0.0, min(1.0, (left - 0.2) / 0.6))

@@ -95,7 +95,7 @@ def _processor(scene: Scene, service: str) -> Iterator[Candidate]:
         floor=0.45 if any(_jumped(f) for f in found) else 0.15,
     )
     made.base(0.45 * made.scope).base(0.4 * scene.seconds.share_inside(service))
-    made.support(0.75 if full else 0.5, full or found)
+    made.support(0.85 if any(_jumped(f) for f in found) else 0.75 if full else 0.5, full or found)
     made.support(0.25, scene.of(component, _K.LATENCY_ROSE, _K.SELF_TIME_GREW))
     blame_traffic(scene, service, made)
     yield made
@@ -128,6 +128,7 @@ def _code(scene: Scene, service: str) -> Iterator[Candidate]:
     logs = [f for f in scene.of(component, _K.LOG_TEMPLATE_NEW, _K.LOG_TEMPLATE_ROSE) if f.data.get("severe")]
     failing = scene.of(component, _K.ERROR_RATE_ROSE)
     silent = scene.of(component, _K.LOG_SILENT)
+    silent += [f for f in scene.of(component, _K.METRIC_SHIFTED) if f.data.get("skips")]
     begins = scene.log_origin.get(service, 0.0)
     if not logs and not (silent and begins > 0.1):
         return

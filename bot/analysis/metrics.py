@@ -73,6 +73,8 @@ _KNOWN: dict[str, Meaning] = {
     "self_time_mean": _time("own time", Family.SELF_TIME),
     "request_rate": _traffic("request rate"),
     "call_rate": _traffic("rate of calls"),
+    "operation_rate": _traffic("rate of an operation"),
+    "step_rate": _traffic("rate of a step"),
     "cpu_usage": Meaning(Family.CPU, "CPU use", floor_abs=0.005, floor_ratio=0.08, least_delta=0.01, least_ratio=1.4),
     "cpu_ratio": _ratio("CPU use of its limit"),
     "cpu_throttled_ratio": _ratio("share of throttled CPU periods"),

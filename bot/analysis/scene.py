@@ -18,6 +18,7 @@ from bot.analysis.objects import database_names
 from bot.analysis.origin import Blame, Board, axes_of, blame, board_of, shows, symptom_weight, symptomatic
 from bot.analysis.seconds import Seconds, extra_seconds, out_of_line, standing_out
 from bot.analysis.signals import Signal, weight_of
+from bot.analysis.skips import skipped_steps
 from bot.domain.evidence import Finding, FindingKind
 from bot.domain.question import IssueType
 
@@ -78,7 +79,12 @@ def set_scene(facts: Facts, signals: Sequence[Signal], findings: Iterable[Findin
         signals = contrast_all(signals, span, facts)
         board = board_of(signals)
     apart = standing_out(list(signals), facts.start_s)
-    told = (*(s.finding for s in signals if s.finding), *findings, *out_of_line(apart))
+    told = (
+        *(s.finding for s in signals if s.finding),
+        *findings,
+        *out_of_line(apart),
+        *skipped_steps(list(signals), facts.start_s),
+    )
     kept = tuple({f.id: f for f in told}.values())
     onset = instant(span.onset_s) if span else _loud_onset(kept, facts)
     distance = graph.distances(starts or facts.asked)

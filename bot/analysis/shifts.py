@@ -68,9 +68,10 @@ def find_shift(
 ) -> Shift | None:
     """The strongest excursion of a series, reaching past `start_s`, from the level it had before.
 
-    Gaps are NaN and are skipped; with a `level` given there must be none. `floor_abs` and `floor_ratio` (of the usual level) bound the spread from below, so
-    that a constant series does not make every digit a shift. The excursion is the segment with the largest sum of
-    clipped deviations minus a slack (a two-sided CUSUM read backwards), so its start may lie before `start_s`.
+    Gaps are NaN and are skipped; with a `level` given there must be none. `floor_abs` and `floor_ratio` (of the usual
+    level) bound the spread from below, so that a constant series does not make every digit a shift. The excursion is
+    the segment with the largest sum of clipped deviations minus a slack (a two-sided CUSUM read backwards), so its
+    start may lie before `start_s`.
     """
     keep = np.isfinite(values)
     times, values = times[keep], values[keep]

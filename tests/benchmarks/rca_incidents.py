@@ -55,7 +55,7 @@ class Fault:
 
 @dataclass
 class Incident:
-    """What happened: `metrics[service, metric]` and `edges[caller, callee, metric]` on one grid, and what else was told."""
+    """What happened: `metrics[service, metric]`, `edges[caller, callee, metric]` on one grid, and what was told."""
 
     name: str
     services: list[str]
@@ -112,7 +112,7 @@ def _fault(dice: random.Random, services: list[str], calls: dict[str, list[str]]
 
 def _quiet(made: Incident, dice: random.Random, noise: np.random.Generator) -> None:
     wave = 1 + 0.08 * np.sin(np.arange(POINTS) / dice.uniform(15, 40) + dice.uniform(0, 6))
-    rates = {service: 0.0 for service in made.services} | {made.services[0]: dice.uniform(20, 120)}
+    rates = dict.fromkeys(made.services, 0.0) | {made.services[0]: dice.uniform(20, 120)}
     for service in made.services:
         for callee in made.calls[service]:
             rates[callee] += rates[service]

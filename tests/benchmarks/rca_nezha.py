@@ -111,13 +111,17 @@ def _metric_series(raw: Raw, reference: Raw, offset: float, *, traced: bool) -> 
         yield series(scaled, metric, service=service_of(pod), unit=unit, step_s=METRIC_STEP_S, labels={"pod": pod})
 
 
+def _lines(path: Path) -> list[str]:
+    return gzip.decompress(path.read_bytes()).decode().split("\n")
+
+
 def _read(folder: Path) -> Raw:
     raw = Raw()
-    for row in csv.DictReader(gzip.open(folder / "metrics.csv.gz", "rt")):
+    for row in csv.DictReader(_lines(folder / "metrics.csv.gz")):
         for column in _METRICS:
             value = float(row[column]) if row[column] else None
             raw.metrics.setdefault((row["pod"], column), []).append((float(row["ts"]), value))
-    for row in csv.DictReader(gzip.open(folder / "spans.csv.gz", "rt")):
+    for row in csv.DictReader(_lines(folder / "spans.csv.gz")):
         raw.spans.append(
             Span(
                 trace=row["trace_id"],
@@ -129,7 +133,7 @@ def _read(folder: Path) -> Raw:
                 duration_s=int(row["duration_us"]) / 1e6,
             )
         )
-    for text in gzip.open(folder / "logs.jsonl.gz", "rt"):
+    for text in _lines(folder / "logs.jsonl.gz"):
         if text.strip():
             told = json.loads(text)
             raw.lines.append(

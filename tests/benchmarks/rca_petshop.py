@@ -1,6 +1,7 @@
 """PetShop recordings as evidence: one metrics source and a call graph from configuration.
 
-The fault-free recording of a scenario is from another day; it is moved by whole days to end before the incident, as its baseline.
+The fault-free recording of a scenario is from another day; it is moved by whole days to end before the incident, as
+its baseline.
 Node names are disguised by a seeded shuffle before anything is ranked, so that no name can carry an answer.
 """
 

@@ -15,6 +15,7 @@ from tests.benchmarks.rca_evidence import series
 
 BIN_S = 15.0
 _LEAST_SPANS = 6
+_UNDER = "\x1f"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,9 @@ def _series(key: Key, samples: dict[float, list[float]], bins: list[float]) -> S
     unit = "1/s" if metric.endswith("rate") else "s"
     if metric.startswith("call_"):
         return series(points, metric, service=None, unit=unit, step_s=BIN_S, labels={"caller": one, "callee": other})
-    return series(points, metric, service=one, unit=unit, step_s=BIN_S, labels={"operation": other} if other else {})
+    operation, _, step = other.partition(_UNDER)
+    labels = {k: v for k, v in (("operation", operation), ("step", step)) if v}
+    return series(points, metric, service=one, unit=unit, step_s=BIN_S, labels=labels)
 
 
 def _samples(spans: Iterable[Span]) -> Iterator[tuple[Key, float, float]]:
@@ -70,11 +73,15 @@ def _samples(spans: Iterable[Span]) -> Iterator[tuple[Key, float, float]]:
         if span.parent:
             children[span.trace, span.parent].append(span)
     for span in kept:
+        yield ("operation_rate", span.service, span.operation), span.start_s, 1.0
         below = children.get((span.trace, span.id), ())
         if all(c.service == span.service for c in below):  # else it is a client span: its own time is the way there
             own = span.duration_s - sum(c.duration_s for c in below)
             yield ("self_time_mean", span.service, span.operation), span.start_s, max(0.0, own)
         parent = by_id.get((span.trace, span.parent))
+        if parent is not None:
+            step = span.operation if span.service == parent.service else span.service
+            yield ("step_rate", parent.service, f"{parent.operation}{_UNDER}{step}"), span.start_s, 1.0
         if parent is None or parent.service != span.service:
             yield ("request_rate", span.service, ""), span.start_s, 1.0
             yield ("latency_mean", span.service, ""), span.start_s, span.duration_s

@@ -85,7 +85,8 @@ class Tally:
         return "\n".join(
             [
                 f"AC@1 {np.mean(every):.3f} of {len(every)}; largest-deviation ranker {np.mean(self.largest):.3f}",
-                f"decoy blamed {np.mean(self.decoy):.3f}; healthy called healthy {np.mean(self.healthy):.3f} of {len(self.healthy)}",
+                f"decoy blamed {np.mean(self.decoy):.3f}",
+                f"healthy called healthy {np.mean(self.healthy):.3f} of {len(self.healthy)}",
                 f"cause right {np.mean(self.cause):.3f}",
                 *rows,
             ]

@@ -32,7 +32,7 @@ class _Count:
 def log_groups(
     reference: Sequence[Line], lines: Sequence[Line], begin: float, end: float, *, split_s: float
 ) -> tuple[LogGroup, ...]:
-    """Groups per service; the baseline is the reference and what came before the split, scaled to the window's length."""
+    """Groups per service; the baseline is the reference and what came before the split, scaled to the window."""
     miner = TemplateMiner()
     counts: dict[tuple[str, int], _Count] = defaultdict(_Count)
     tagged = [(line, False) for line in reference] + [(line, line.at_s >= split_s) for line in lines if line.at_s < end]
