@@ -102,17 +102,18 @@ def _no_fault(report: Report) -> str:
 
 
 def for_and_against(hypothesis: ReportHypothesis, cite: References, *, most: int = FINDINGS) -> list[str]:
-    """Two lines; "none" is said, not left out."""
+    """A line a finding; "none" is said, not left out."""
     lines = []
     for word, findings in (("for", hypothesis.supporting), ("against", hypothesis.against)):
-        lines.append(f"_{word}:_ " + (" · ".join(_finding(f, cite) for f in findings[:most]) or "none"))
-        if len(findings) > most:
-            lines[-1] += f" · and {len(findings) - most} more in the thread"
+        more = f" (and {len(findings) - most} more in the thread)" if len(findings) > most else ""
+        lines.append(f"_{word}:_{more}" if findings else f"_{word}:_ none")
+        lines += [f"• {_finding(f, cite)}" for f in findings[:most]]
     return lines
 
 
 def _finding(finding: CitedFinding, cite: References) -> str:
-    return escape_line(finding.statement, 160) + cite.cite(finding.evidence, most=2)
+    statement = escape_line(finding.statement, 200)
+    return statement[:1].upper() + statement[1:] + cite.cite(finding.evidence, most=2)
 
 
 def _next(report: Report) -> str:

@@ -84,13 +84,18 @@ def defang(text: str) -> str:
     return _WWW.sub("www[.]", text)
 
 
+def _plain_marks(text: str) -> str:
+    """Foreign asterisks and fences must not turn the rest of the line bold; a template's gap reads as an ellipsis."""
+    return text.replace("<*>", "…").replace("*", "∗").replace("```", "'''")
+
+
 def escape(text: str, limit: int | None = None, *, note: str = CUT_HERE) -> str:
     """Foreign text for mrkdwn: visible, defanged, `& < >` escaped, fences broken, at most `limit` long."""
     if limit is not None and len(text) > limit * 4:
         text, forced = text[: limit * 4], True
     else:
         forced = False
-    safe = defang(visible(text)).replace("```", "'''")
+    safe = _plain_marks(defang(visible(text)))
     safe = safe.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     if limit is None or (units(safe) <= limit and not forced):
         return safe
