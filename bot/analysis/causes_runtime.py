@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from bot.analysis.candidates import Candidate
 from bot.analysis.causes_changes import blame_traffic, own_scope
 from bot.analysis.metrics import Family
+from bot.analysis.objects import number
 from bot.analysis.scene import Scene
 from bot.domain.evidence import Finding, FindingKind
 
@@ -66,9 +67,13 @@ def _memory(scene: Scene, service: str) -> Iterator[Candidate]:
         roles=frozenset({"kubernetes", "metrics"}),
         floor=0.3 if killed else 0.1,
     )  # fmt: skip
-    made.support(0.85, killed).support(0.5 if killed else 0.4, growth).support(0.3, full)
+    to_the_limit = [
+        f for f in growth if f.data.get("metric") == "memory_ratio" and (number(f.data.get("after")) or 0) >= 0.9
+    ]
+    made.base(0.35 * own_scope(scene, service))
+    made.support(0.85, killed).support(0.85 if to_the_limit else 0.45, growth).support(0.3, full)
     made.support(0.4, scene.of(component, _K.RESTARTED, _K.CRASH_LOOPING))
-    if not killed and not scene.of(component, _K.RESTARTED, _K.CRASH_LOOPING) and not full:
+    if not killed and not to_the_limit and not scene.of(component, _K.RESTARTED, _K.CRASH_LOOPING):
         made.oppose(0.4)
     yield made
 
@@ -103,9 +108,8 @@ def _processor(scene: Scene, service: str) -> Iterator[Candidate]:
 
 def _jumped(finding: Finding) -> bool:
     """Processor use that multiplied to most of its limit speaks for itself."""
-    times, after = finding.data.get("times"), finding.data.get("after")
-    known = isinstance(times, float | int) and isinstance(after, float | int)
-    return known and finding.data.get("metric") == "cpu_ratio" and float(times or 0) >= 2.5 and float(after or 0) >= 0.5  # type: ignore[arg-type]
+    times, after = number(finding.data.get("times")) or 0.0, number(finding.data.get("after")) or 0.0
+    return finding.data.get("metric") == "cpu_ratio" and times >= 2.5 and after >= 0.5
 
 
 def _disk(scene: Scene, service: str) -> Iterator[Candidate]:
