@@ -158,7 +158,7 @@ def _healthy(scene: Scene, signals: Sequence[Signal], case: CaseFile) -> list[Hy
         (f.weight for f in _about_asked(scene) if f.kind in _SYMPTOMS),
         default=0.0,
     )
-    confidence = (0.9 if covered >= {Family.ERRORS, Family.LATENCY} else 0.6) * (1 - 0.5 * trouble)
+    confidence = (0.9 if covered >= {Family.ERRORS, Family.LATENCY} else 0.6) * (1 - 0.7 * trouble)
     missing = missing_roles(case.gaps, scene.facts.connectors)
     confidence = min(confidence, CEILING, 0.9 - 0.2 * len(missing & {"metrics", "logs"}))
     about = ", ".join(scene.facts.asked) or "every service seen"

@@ -27,7 +27,7 @@ def write(out: Path, seed: int) -> None:
     lines, labels, tally = [], {}, Tally()
     for number in range(CASES):
         incident = make(seed, number)
-        recording = _recording(incident)
+        recording = recording_of(incident)
         ranking = correlate(recording.file, now=recording.now)
         line = answer(recording, ranking)
         lines.append(json.dumps(line))
@@ -39,20 +39,20 @@ def write(out: Path, seed: int) -> None:
 
 
 def recordings(seed: int) -> Iterator[Recording]:
-    return (_recording(make(seed, number)) for number in range(CASES))
+    return (recording_of(make(seed, number)) for number in range(CASES))
 
 
 def _label(incident: Incident) -> dict[str, object]:
     first = incident.faults[0] if incident.faults else None
     return {
-        "root_cause_service": _component(incident, 0) if first else "",
-        "root_cause_services": [_component(incident, n) for n in range(len(incident.faults))],
+        "root_cause_service": component_of_fault(incident, 0) if first else "",
+        "root_cause_services": [component_of_fault(incident, n) for n in range(len(incident.faults))],
         "fault": first.kind if first else "healthy",
         "decoys": incident.decoys,
     }
 
 
-def _component(incident: Incident, number: int) -> str:
+def component_of_fault(incident: Incident, number: int) -> str:
     fault = incident.faults[number]
     return f"{fault.service}_db" if fault.kind == "database_lock_contention" else fault.service
 
@@ -71,7 +71,7 @@ class Tally:
         if not incident.faults:
             self.healthy.append(ranking.verdict is Verdict.NO_FAULT_FOUND)
             return
-        accepted = {_component(incident, n) for n in range(len(incident.faults))}
+        accepted = {component_of_fault(incident, n) for n in range(len(incident.faults))}
         ranked = line["ranking"]
         first = ranked[0] if isinstance(ranked, list) and ranked else None
         self.right.setdefault(incident.faults[0].kind, []).append(first in accepted)
@@ -107,7 +107,7 @@ def _moment(point: float) -> float:
     return BEGIN_S + STEP_S * point
 
 
-def _recording(incident: Incident) -> Recording:
+def recording_of(incident: Incident) -> Recording:
     span = window(_moment(POINTS - WINDOW_POINTS), _moment(POINTS))
     kept = list(_evidence(incident))
     issue = IssueType.UNKNOWN
