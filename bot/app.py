@@ -13,7 +13,10 @@ from pydantic import SecretStr
 
 from bot.domain.access import Principal
 from bot.errors import InvalidConfiguration
+from bot.reasoning.arms import Arm
+from bot.reasoning.protocol import Reasoner
 from bot.reasoning.rules import RulesReasoner
+from bot.reasoning.spending import Metered
 from bot.services.budget import Budget
 from bot.services.catalogue import Catalogue, SourceInfo
 from bot.services.execute import Execute
@@ -93,7 +96,7 @@ class App:
         investigator = Investigator(
             store=store,
             execute=execute,
-            reasoner=rules,
+            reasoner=make_reasoner(settings),
             fallback=rules,
             setting=catalogue.setting,
             clock=clock,
@@ -141,6 +144,30 @@ class App:
         bindings = await self.store.role_bindings(principal.id)
         words = [f"{b.role.value} of squad {b.squad}" if b.squad else b.role.value for b in bindings]
         return ", ".join(words) or "viewer"
+
+
+def make_reasoner(settings: Settings) -> Reasoner | Metered:
+    """Rules, or Claude in the arm that the settings ask for; its library is loaded at the first turn."""
+    arm = settings.effective_reasoner
+    if arm is Arm.RULES:
+        return RulesReasoner()
+    if settings.anthropic_api_key is None:
+        raise InvalidConfiguration(f"INQUEST_REASONER is {arm.value}, but ANTHROPIC_API_KEY is not set.")
+    from bot.reasoning.claude import ClaudeLimits, ClaudeReasoner
+    from bot.reasoning.claude_wire import Endpoint
+
+    endpoint = Endpoint(
+        api_key=settings.anthropic_api_key,
+        base_url=settings.claude_base_url,
+        model=settings.claude_model,
+        effort=settings.claude_effort.value,
+        caching=settings.claude_caching,
+    )
+    limits = ClaudeLimits(
+        tokens=settings.claude_budget_tokens, turns=settings.claude_budget_turns, seconds=settings.claude_budget_s
+    )
+    prices, unknown = settings.claude_prices, settings.claude_unknown_price
+    return ClaudeReasoner(endpoint, prices=prices, unknown_price=unknown, limits=limits, arm=arm)
 
 
 async def open_store(settings: Settings, clock: Clock) -> Store:

@@ -13,6 +13,8 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.errors import InvalidConfiguration
+from bot.reasoning.arms import CLAUDE_PRICES, UNKNOWN_PRICE, Arm, Effort
+from bot.reasoning.spending import Price
 
 
 class SlackMode(StrEnum):
@@ -88,11 +90,49 @@ class Settings(BaseSettings):
     budget_bytes: int = Field(200_000_000, ge=1, description="Bytes one investigation may fetch.")
     budget_usd: float = Field(5.0, ge=0, description="Money one investigation may spend, in US dollars.")
 
+    reasoner: Arm | None = Field(
+        None,
+        description="Who reasons: `rules`, `both` (rules and Claude) or `model` (Claude alone, to measure it). "
+        "Default: `both` with a key, else `rules`.",
+    )
+    anthropic_api_key: SecretStr | None = Field(
+        None,
+        validation_alias=_either("ANTHROPIC_API_KEY", "ANTHROPIC_API_KEY"),
+        description="The key of the Claude API or of a gateway with its interface.",
+    )
+    claude_base_url: str = Field(
+        "",
+        validation_alias=_either("CLAUDE_BASE_URL", "ANTHROPIC_BASE_URL"),
+        description="A gateway with the interface of the Claude API. Default: Anthropic's own.",
+    )
+    claude_model: str = Field("claude-sonnet-5-5", description="The model to ask.")
+    claude_effort: Effort = Field(Effort.MEDIUM, description="`low`, `medium`, `high`, `xhigh` or `max`.")
+    claude_caching: bool = Field(True, description="Mark what repeats for the prompt cache.")
+    claude_budget_tokens: int = Field(400_000, ge=1, description="Tokens one investigation may spend on Claude.")
+    claude_budget_turns: int = Field(10, ge=1, description="Turns with Claude one investigation may take.")
+    claude_budget_s: float = Field(180.0, gt=0, description="Time one investigation may wait for Claude, in seconds.")
+    claude_prices: dict[str, Price] = Field(
+        CLAUDE_PRICES,
+        description="Prices by the beginning of the model's name, as JSON: "
+        '`{"claude-sonnet-5-5": {"input": 2, "output": 10, "cache_write": 2.5, "cache_read": 0.1}}`, '
+        "in US dollars per million tokens.",
+    )
+    claude_unknown_price: Price = Field(
+        UNKNOWN_PRICE, description="The price of a model that is not in `claude_prices`; high, so that budgets hold."
+    )
+
     log_level: str = Field("INFO", description="`DEBUG`, `INFO`, `WARNING` or `ERROR`.")
     log_json: bool = Field(True, description="Logs as JSON lines; false gives lines for people.")
     redaction_key: SecretStr | None = Field(
         None, description="Makes masked secrets comparable between processes and restarts; at least 16 characters."
     )
+
+    @property
+    def effective_reasoner(self) -> Arm:
+        """The arm asked for, else what the given key allows."""
+        if self.reasoner is not None:
+            return self.reasoner
+        return Arm.BOTH if self.anthropic_api_key else Arm.RULES
 
     @property
     def effective_slack_mode(self) -> SlackMode:

@@ -65,6 +65,11 @@ def make_plan(analysis: Analysis, catalogue: Catalogue) -> Plan:
     return Plan(calls=tuple(calls), gaps=tuple(gaps))
 
 
+def serves(source: Source, analysis: Analysis) -> bool:
+    """Whether this source may be asked for this question: its environment and, for databases, its squad."""
+    return _not_asked(source, analysis) is None
+
+
 def _not_asked(source: Source, analysis: Analysis) -> Gap | None:
     """A gap with an empty text means: rightly left out, and not worth a word."""
     if source.environment != analysis.environment:

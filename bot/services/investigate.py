@@ -22,10 +22,12 @@ from bot.domain.report import Synthesis
 from bot.domain.states import InvestigationState, Outcome, PhaseName, PhaseState, Verdict
 from bot.errors import BotError, FenceLost, ReasonerFailed
 from bot.reasoning.protocol import Reasoner
+from bot.reasoning.spending import Metered
 from bot.services.budget import Ledger
 from bot.services.execute import Execute
 from bot.services.fanout import FanOut, StopRequested
 from bot.services.journal import Journal
+from bot.services.purse import Purse
 from bot.services.reporting import assemble
 from bot.store import Claim, Store
 from connectors.model import Clock, JsonObject
@@ -33,6 +35,7 @@ from connectors.model import Clock, JsonObject
 log = structlog.get_logger(__name__)
 
 _WORKER = "system:worker"
+MODEL_SOURCE = "claude"  # how a gap names the model; it says nothing about what could be measured
 _FOLLOW_UP_ROUNDS = 2
 _MOST_CLAIMS = 3
 T = TypeVar("T")
@@ -46,7 +49,7 @@ class Investigator:
         *,
         store: Store,
         execute: Execute,
-        reasoner: Reasoner,
+        reasoner: Reasoner | Metered,
         fallback: Reasoner,
         setting: Callable[[], Awaitable[Setting]],
         clock: Clock,
@@ -61,9 +64,10 @@ class Investigator:
     async def run(self, claim: Claim) -> Investigation:
         """Take the investigation as far as it goes: to its end, to a pause, or to failure."""
         journal = Journal(self._store, claim.investigation, claim.fence)
-        run = _Run(self, journal)
+        ledger = Ledger.resume(self._execute.budget, claim.investigation.spent)
+        run = _Run(self, journal, Purse(journal, ledger, self._clock))
         stream = investigation_stream(claim.investigation.id)
-        self._execute.attach(stream, journal, Ledger.resume(self._execute.budget, claim.investigation.spent))
+        self._execute.attach(stream, journal, ledger)
         try:
             await run.go()
         except FenceLost:
@@ -76,10 +80,10 @@ class Investigator:
 class _Run:
     """One pass over one investigation."""
 
-    def __init__(self, owner: Investigator, journal: Journal) -> None:
+    def __init__(self, owner: Investigator, journal: Journal, purse: Purse) -> None:
         self._store = owner._store
         self._execute = owner._execute
-        self._reasoner = owner._reasoner
+        self._reasoner = owner._reasoner.begin(purse) if isinstance(owner._reasoner, Metered) else owner._reasoner
         self._fallback = owner._fallback
         self._load_setting = owner._setting
         self._clock = owner._clock
@@ -224,7 +228,7 @@ class _Run:
             self.state,
             synthesis,
             evidence=case.evidence,
-            findings=ranking.findings,
+            ranking=ranking,
             now=self._clock.now(),
             reasoner=self._name,
         )
@@ -249,7 +253,12 @@ class _Run:
             except ReasonerFailed as error:
                 self._fell_back = True
                 log.warning("reasoner.failed", investigation=self.state.id, reason=str(error))
+                await self._note_fall_back(str(error))
         return await step(self._fallback)
+
+    async def _note_fall_back(self, reason: str) -> None:
+        gap = Gap(source=MODEL_SOURCE, reason=GapReason.UNAVAILABLE, text=f"{reason} Rules went on from there.")
+        await self._journal.record([self._event(EventKind.GAP_NOTED, {"gap": gap.model_dump(mode="json")})])
 
     async def _case(self) -> CaseFile:
         state = await self._journal.refresh()
@@ -260,7 +269,7 @@ class _Run:
             analysis=state.analysis,
             setting=self._setting,
             evidence=tuple(await self._store.evidence(ids)),
-            gaps=state.gaps,
+            gaps=tuple(gap for gap in state.gaps if gap.source != MODEL_SOURCE),
             guidance=state.guidance,
             pinned=state.pinned,
             ruled_out=state.ruled_out,

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
-from bot.domain.evidence import Evidence, Finding
+from bot.domain.evidence import Evidence
 from bot.domain.investigation import ExecutionRecord, Investigation, elapsed_s
-from bot.domain.question import Analysis
+from bot.domain.question import Analysis, Ranking
 from bot.domain.report import (
-    Backed,
-    CitedFinding,
     Cost,
     RawResult,
     Report,
     ReportAnalysis,
-    ReportHypothesis,
     ReportPlanEntry,
     ReportTimeRange,
     Synthesis,
 )
 from bot.domain.states import InvestigationState, Outcome
-from bot.reasoning.verify import Facts, gather, is_backed
-
-Check = Callable[[str, Sequence[str]], bool]
+from bot.reasoning.checking import verify
 
 
 def assemble(
@@ -31,13 +26,14 @@ def assemble(
     synthesis: Synthesis,
     *,
     evidence: Sequence[Evidence],
-    findings: Sequence[Finding] = (),
+    ranking: Ranking | None = None,
     now: datetime,
     reasoner: str,
 ) -> Report:
-    """The whole report. Findings whose statement does not stand in its evidence are left out of it and counted."""
+    """The whole report, every statement held against its evidence; what fails is left out or said in code's words."""
     assert state.analysis is not None, "a report needs an analysis"
-    verified, backed = _verified(synthesis, _checker(state, evidence, findings))
+    names = [record.call.connector for record in state.executions]
+    verified, backed = verify(synthesis, ranking=ranking or Ranking(), evidence=evidence, known_names=names)
     by_id = {item.id: item for item in evidence}
     return Report(
         investigation_id=state.id,
@@ -99,46 +95,3 @@ def _raw_result(record: ExecutionRecord, by_id: dict[str, Evidence]) -> RawResul
         source=kept.source if kept else None,
         truncated=record.truncated,
     )
-
-
-def _checker(state: Investigation, evidence: Sequence[Evidence], findings: Sequence[Finding]) -> Check:
-    """Says of a statement and the evidence it cites whether the one stands in the other."""
-    by_id = {item.id: item for item in evidence}
-    measured = {finding.statement: finding.data for finding in findings}
-    names = {component.partition("/")[2] for component in (finding.component for finding in findings)}
-    names |= {r.call.connector for r in state.executions}
-    cache: dict[tuple[str, ...], Facts] = {}
-
-    def check(statement: str, cited: Sequence[str]) -> bool:
-        if not cited or any(evidence_id not in by_id for evidence_id in cited):
-            return False
-        key = tuple(sorted(set(cited)))
-        if key not in cache:
-            related = [f.data for f in findings if set(f.evidence) & set(key)]
-            cache[key] = gather((by_id[evidence_id] for evidence_id in key), related)
-        facts = cache[key]
-        if statement in measured:
-            facts = Facts(numbers=[*facts.numbers, *gather((), [measured[statement]]).numbers], text=facts.text)
-        return is_backed(statement, facts, known_names=names)
-
-    return check
-
-
-def _verified(synthesis: Synthesis, check: Check) -> tuple[Synthesis, Backed]:
-    made = backed = 0
-    hypotheses: list[ReportHypothesis] = []
-    for hypothesis in synthesis.hypotheses:
-        supporting, s_made = _keep(hypothesis.supporting, check)
-        against, a_made = _keep(hypothesis.against, check)
-        made += s_made + a_made
-        backed += len(supporting) + len(against)
-        hypotheses.append(hypothesis.model_copy(update={"supporting": supporting, "against": against}))
-    timeline = tuple(entry for entry in synthesis.timeline if check(entry.text, entry.evidence))
-    made += len(synthesis.timeline)
-    backed += len(timeline)
-    update = {"hypotheses": tuple(hypotheses), "timeline": timeline}
-    return synthesis.model_copy(update=update), Backed(statements=made, backed=backed)
-
-
-def _keep(cited: Sequence[CitedFinding], check: Check) -> tuple[tuple[CitedFinding, ...], int]:
-    return tuple(item for item in cited if check(item.statement, item.evidence)), len(cited)

@@ -11,7 +11,10 @@ from bot.domain.ids import investigation_stream
 from bot.domain.investigation import Investigation
 from bot.domain.question import Analysis, CaseFile, Catalogue, Plan, PlannedCall, Question, Ranking, Setting
 from bot.domain.report import Synthesis
+from bot.reasoning.protocol import Reasoner
 from bot.reasoning.rules import RulesReasoner
+from bot.reasoning.spending import Metered
+from bot.services.budget import Budget
 from bot.services.catalogue import Catalogue as CatalogueService
 from bot.services.catalogue import SourceInfo
 from bot.services.execute import Execute
@@ -80,18 +83,21 @@ async def house(
     slots: int = 20,
     limits: Limits | None = None,
     start: bool = True,
-    reasoner: RulesReasoner | None = None,
+    reasoner: Reasoner | Metered | None = None,
+    budget: Budget | None = None,
 ) -> AsyncIterator[House]:
     """An engine whose sources are the named doubles."""
     clock = SystemClock()
     store = await Store.open(url, create=True)
     doubles = {name: DoubleConnector(name=name, behaviour=behaviour) for name, behaviour in behaviours.items()}
-    execute = Execute({name: (double, limits or Limits()) for name, double in doubles.items()}, clock=clock)
+    execute = Execute(
+        {name: (double, limits or Limits()) for name, double in doubles.items()}, clock=clock, budget=budget
+    )
     infos = [SourceInfo(name, name.partition("/")[0], "production") for name in doubles]
     catalogue = CatalogueService(execute=execute, infos=infos, squads=())
-    rules = reasoner or WidePlan(calls)
+    rules = WidePlan(calls)
     investigator = Investigator(
-        store=store, execute=execute, reasoner=rules, fallback=rules, setting=catalogue.setting, clock=clock
+        store=store, execute=execute, reasoner=reasoner or rules, fallback=rules, setting=catalogue.setting, clock=clock
     )
     worker = Worker(store=store, investigator=investigator, slots=slots)
     parts = House(
