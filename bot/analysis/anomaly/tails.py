@@ -1,0 +1,71 @@
+"""How unusual a score is among the scores of the same series before: a Hill-type tail over a small histogram."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bot.analysis.anomaly.scale import Floats, State
+
+_LOW, _HIGH, _STEP = -7.0, 5.0, 0.05
+_BINS = int((_HIGH - _LOW) / _STEP)
+_SMALLEST = 1e-3
+_TAIL = 0.03
+_LEAST_SLOPE = 0.02
+_EVERY = 25
+_CENTRES = _LOW + _STEP * (np.arange(_BINS) + 0.5)
+
+
+class Tails:
+    """Per series and feature: -log10 of the share of earlier scores that were as high, extrapolated beyond the last.
+
+    Above the 97th percentile u the excess of log score is taken as exponential with its mean (B. M. Hill, 1975), so
+    heavy-tailed series need larger peaks to be as unusual.
+    """
+
+    def __init__(self, series: int, features: int, *, warm: int) -> None:
+        self._counts = np.zeros((series, features, _BINS), dtype=np.uint16)
+        self._seen = np.zeros(series, dtype=np.int64)
+        self._start = np.full((series, features), _HIGH)
+        self._slope = np.ones((series, features))
+        self._warm = warm
+        self._turn = np.arange(series, dtype=np.int64) % _EVERY
+
+    def update(self, scores: Floats, there: NDArray[np.bool_]) -> Floats:
+        """Unusualness of `scores` [series, features] against what was before; they join the history afterwards."""
+        logs = np.log(np.nan_to_num(scores) + _SMALLEST)
+        due = (self._seen >= self._warm) & ((self._seen + self._turn) % _EVERY == 0) | (self._seen == self._warm)
+        rows = np.flatnonzero(due & there)
+        if len(rows):
+            self._refresh(rows)
+        beyond = (logs - self._start) / (self._slope * np.log(10.0)) - np.log10(_TAIL)
+        known = there & (self._seen >= self._warm)
+        unusual = np.where((logs > self._start) & known[:, None], beyond, 0.0)
+        self._learn(logs, there)
+        return unusual
+
+    def _learn(self, logs: Floats, there: NDArray[np.bool_]) -> None:
+        rows = np.flatnonzero(there)
+        bins = np.clip((logs[rows] - _LOW) / _STEP, 0, _BINS - 1).astype(np.intp)
+        features = np.arange(logs.shape[1])
+        self._counts[rows[:, None], features[None, :], bins] += 1
+        self._seen[rows] += 1
+        full = rows[self._seen[rows] % 60_000 == 0]
+        self._counts[full] //= 2
+
+    def _refresh(self, rows: NDArray[np.intp]) -> None:
+        counts = self._counts[rows].astype(np.float64)
+        total = counts.sum(axis=2, keepdims=True)
+        above = counts[:, :, ::-1].cumsum(axis=2)[:, :, ::-1]
+        start = np.sum(above > _TAIL * total, axis=2) - 1
+        start = np.clip(start, 0, _BINS - 1)
+        edge = _LOW + _STEP * (start + 1.0)
+        beyond = np.arange(_BINS) > start[:, :, None]
+        excess = np.where(beyond, counts * (_CENTRES - edge[:, :, None]), 0.0).sum(axis=2)
+        share = np.where(beyond, counts, 0.0).sum(axis=2)
+        self._start[rows] = edge
+        self._slope[rows] = np.maximum(np.where(share > 0, excess / np.maximum(share, 1.0), 0.05), _LEAST_SLOPE)
+
+    def state(self) -> State:
+        """Arrays by name, the first axis is the series."""
+        return {"counts": self._counts, "seen": self._seen, "start": self._start, "slope": self._slope}
