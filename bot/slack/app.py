@@ -96,6 +96,11 @@ class SlackFace:
         return await self._http.handle(headers, raw_body)
 
     @property
+    def takes_http(self) -> bool:
+        """Whether `handle_http` should be mounted."""
+        return self._http is not None
+
+    @property
     def connected(self) -> bool:
         """Whether deliveries can reach us, as far as we know."""
         return self._socket.live > 0 if self._socket is not None else self._http is not None

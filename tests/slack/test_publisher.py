@@ -29,7 +29,7 @@ async def test_a_workspace_without_native_blocks_gets_plain_ones(tmp_path: Path)
         face = await scene.start()
         teller = await scene.asked()
         await teller.whole()
-        replies = await thread_of(scene, count=4)
+        replies = await thread_of(scene, count=len(SOURCES) + 2)
         card = await scene.card("What caused it")
         assert not {b["type"] for m in (card, *replies) for b in m["blocks"]} & native
         assert "✔ *Prometheus main*" in text_of(card)
@@ -51,7 +51,7 @@ async def test_an_outage_loses_nothing(scene: Scene) -> None:
 
     await scene.control.until(tried)
     await scene.control.do("outage", {"clear": True})
-    await thread_of(scene, count=len(SOURCES) + 1)
+    await thread_of(scene, count=len(SOURCES) + 2)
     assert len(await scene.roots()) == 1
 
 
@@ -62,7 +62,7 @@ async def test_a_lost_answer_is_read_back_and_not_posted_twice(scene: Scene) -> 
     teller = await scene.asked()
     await scene.control.do("outage", {"mode": "reset", "methods": methods, "after": True, "times": 2})
     await teller.whole()
-    await thread_of(scene, count=len(SOURCES) + 1)
+    await thread_of(scene, count=len(SOURCES) + 2)
     assert len(await scene.roots()) == 1
 
 
@@ -72,7 +72,7 @@ async def test_a_restart_goes_on_with_the_same_card(scene: Scene) -> None:
     await face.stop()
     await teller.whole()
     await scene.start()
-    await thread_of(scene, count=len(SOURCES) + 1)
+    await thread_of(scene, count=len(SOURCES) + 2)
     assert len(await scene.roots()) == 1
 
 
@@ -86,7 +86,7 @@ async def test_a_message_posted_just_before_a_crash_is_found_again(scene: Scene)
         await scene.store.keep_posted(posted.model_copy(update={"ts": "", "digest": ""}))
     await teller.whole()
     await scene.start()
-    await thread_of(scene, count=len(SOURCES) + 1)
+    await thread_of(scene, count=len(SOURCES) + 2)
     assert len(await scene.roots()) == 1
 
 
@@ -121,7 +121,7 @@ async def test_a_deleted_card_comes_back_once(scene: Scene) -> None:
     await teller.whole()
     again = await scene.card("What caused it")
     assert again["ts"] != card["ts"]
-    await thread_of(scene, count=len(SOURCES) + 1)
+    await thread_of(scene, count=len(SOURCES) + 2)
     assert len(await scene.roots()) == 1
 
 
@@ -138,7 +138,7 @@ async def test_a_mention_whose_message_is_gone_gets_its_card_at_the_top(scene: S
     await scene.face.stop()
     await scene.start()
     await scene.teller((await scene.store.investigations())[0].id).whole()
-    await thread_of(scene, count=len(SOURCES) + 1)
+    await thread_of(scene, count=len(SOURCES) + 2)
     assert len(await scene.roots()) == 1
 
 

@@ -55,6 +55,28 @@ def question_messages(investigation: Investigation) -> list[Message]:
     return [Message("The question in full", page) for page in pages(blocks)]
 
 
+def plan_message(investigation: Investigation) -> Message | None:
+    """What is being asked, before it answers; None while there is no plan."""
+    plan, analysis = investigation.plan, investigation.analysis
+    if plan is None or analysis is None:
+        return None
+    asked: dict[str, int] = {}
+    for planned in plan.calls:
+        asked[planned.call.connector] = asked.get(planned.call.connector, 0) + 1
+    names = [f"{escape_line(source_name(name), 60)} ({count})" for name, count in sorted(asked.items())]
+    window = f"{analysis.window.start:%H:%M}–{analysis.window.end:%H:%M} UTC"
+    said = f"Asking {_counted(len(plan.calls), 'question')} of {_counted(len(names), 'source')} about {window}: "
+    said += ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
+    if not names:
+        said = f"Nothing can be asked about {window}."
+    lines = [said, *(escape_line(note, 300) for note in analysis.notes[:5])]
+    return Message(said, [context(line) for line in lines])
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def dry_run_messages(investigation: Investigation) -> list[Message]:
     """What would have been asked."""
     plan = investigation.plan

@@ -10,7 +10,7 @@ from bot.domain.evidence import Evidence
 from bot.domain.investigation import Investigation
 from bot.slack.blocks.card import card, question_was_cut
 from bot.slack.blocks.elements import Message, context
-from bot.slack.blocks.notes import decision_notes, dry_run_messages, question_messages
+from bot.slack.blocks.notes import decision_notes, dry_run_messages, plan_message, question_messages
 from bot.slack.blocks.report import report_messages
 from bot.slack.blocks.rows import RowState, Scene, SourceRow, onset_of, source_rows
 from bot.slack.blocks.sources import source_message
@@ -44,6 +44,9 @@ def slots(investigation: Investigation, scene: Scene, *, posted: Collection[str]
         found += _fixed("question", question_messages(investigation), Priority.EVIDENCE)
     if investigation.question.dry_run:
         found += _fixed("plan", dry_run_messages(investigation), Priority.REPORT)
+    else:
+        plan = plan_message(investigation)
+        found += [_ready("plan/1", plan, Priority.EVIDENCE)] if plan else []
     found += [_ready(n.slot, n.message, Priority.EVIDENCE) for n in decision_notes(investigation, scene)]
     found += [_source(investigation, row, scene, load) for row in source_rows(investigation) if _is_told(row)]
     report = _fixed("report", report_messages(investigation, scene), Priority.REPORT)
