@@ -73,10 +73,11 @@ class App:
             set_redaction_key(settings.redaction_key.get_secret_value().encode())
         configuration = load_configuration(settings.sources_file, environment, deadline_s=settings.call_deadline_s)
         store = await open_store(settings, clock)
-        return cls._wired(settings, configuration, store, clock)
+        return cls.wired(settings, configuration, store, clock)
 
     @classmethod
-    def _wired(cls, settings: Settings, configuration: Configuration, store: Store, clock: Clock) -> App:
+    def wired(cls, settings: Settings, configuration: Configuration, store: Store, clock: Clock) -> App:
+        """The parts over a store that is open already."""
         metrics = Metrics()
         budget = Budget(queries=settings.budget_queries, bytes=settings.budget_bytes, usd=settings.budget_usd)
         execute = Execute(

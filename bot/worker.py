@@ -7,16 +7,21 @@ import contextlib
 import os
 import secrets
 import socket
+from functools import partial
 
 import structlog
 
-from bot.errors import BotError, FenceLost
+from bot.errors import BotError
 from bot.services.investigate import Investigator
-from bot.store import Claim, Store
+from bot.store import Claim, Fence, Store
 
 log = structlog.get_logger(__name__)
 
-_LEASE_S = 15.0
+# Long enough to sit out a pause of this process, short enough that frozen work goes on elsewhere within three seconds.
+# A database of one process has nobody to go on elsewhere; there only a claim that could not be given back waits for it.
+_LEASE_S = 2.0
+_LEASE_ALONE_S = 15.0
+_RENEWALS_PER_LEASE = 3
 _POLL_S = 1.0
 _PAUSE_AFTER_ERROR_S = 1.0
 
@@ -34,8 +39,10 @@ class Worker:
         self._investigator = investigator
         self._slots = asyncio.Semaphore(slots)
         self._name = name or incarnation()
-        self._running: set[asyncio.Task[None]] = set()
-        self._loop: asyncio.Task[None] | None = None
+        self._running: dict[Fence, asyncio.Task[None]] = {}
+        self._work: dict[Fence, asyncio.Task[object]] = {}
+        self._lease_s = _LEASE_ALONE_S if store.alone else _LEASE_S
+        self._tasks: list[asyncio.Task[None]] = []
 
     @property
     def name(self) -> str:
@@ -47,11 +54,14 @@ class Worker:
         return len(self._running)
 
     def start(self) -> None:
-        self._loop = asyncio.create_task(self._forever(), name="worker")
+        self._tasks = [
+            asyncio.create_task(self._forever(), name="worker"),
+            asyncio.create_task(self._renew_forever(), name="worker leases"),
+        ]
 
     async def stop(self) -> None:
         """Stop claiming, cut what runs (it goes on elsewhere or after a restart), and wait for it."""
-        tasks = [task for task in (self._loop, *self._running) if task is not None]
+        tasks = [*self._tasks, *self._running.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -67,17 +77,17 @@ class Worker:
                     self._slots.release()
             if claim is not None:
                 task = asyncio.create_task(self._run(claim), name=f"investigation {claim.investigation.id}")
-                self._running.add(task)
-                task.add_done_callback(self._finished)
+                self._running[claim.fence] = task
+                task.add_done_callback(partial(self._finished, claim.fence))
 
-    def _finished(self, task: asyncio.Task[None]) -> None:
-        self._running.discard(task)
+    def _finished(self, fence: Fence, _: asyncio.Task[None]) -> None:
+        del self._running[fence]
         self._slots.release()
 
     async def _next(self) -> Claim | None:
         """The next claim, or None after a while without work or after an error of the store."""
         try:
-            claim = await self._store.claim_next(worker=self._name, lease_s=_LEASE_S)
+            claim = await self._store.claim_next(worker=self._name, lease_s=self._lease_s)
             if claim is None:
                 await self._store.wait_for_work(_POLL_S)
         except (BotError, OSError) as error:
@@ -87,20 +97,17 @@ class Worker:
         return claim
 
     async def _run(self, claim: Claim) -> None:
-        """One investigation, its lease renewed alongside. A lost lease stops the work at once."""
-        work = asyncio.create_task(self._investigator.run(claim))
-        lease = asyncio.create_task(self._renew(claim))
+        """One investigation, until it is done or its lease is lost."""
+        work = self._work[claim.fence] = asyncio.create_task(self._investigator.run(claim))
         try:
-            await asyncio.wait({work, lease}, return_when=asyncio.FIRST_COMPLETED)
-            if lease.done() and not work.done():
-                log.warning("worker.lease_lost", investigation=claim.investigation.id)
+            await asyncio.wait({work})
         except asyncio.CancelledError:
             log.info("worker.handing_back", investigation=claim.investigation.id)
             raise
         finally:
-            for task in (work, lease):
-                task.cancel()
-            results = await asyncio.gather(work, lease, return_exceptions=True)
+            work.cancel()
+            results = await asyncio.gather(work, return_exceptions=True)
+            del self._work[claim.fence]
             self._report(claim, results[0])
             with contextlib.suppress(BotError, OSError):
                 await self._store.release(claim.fence)
@@ -109,13 +116,25 @@ class Worker:
         if isinstance(result, Exception):
             log.error("worker.investigation_failed", investigation=claim.investigation.id, exc_info=result)
 
-    async def _renew(self, claim: Claim) -> None:
-        """Renew until the lease is lost; returns then. A store that is away for a moment is tried again."""
+    async def _renew_forever(self) -> None:
+        """Keep all claims with one statement at a time. A store that is away for a moment is tried again."""
         while True:
-            await asyncio.sleep(_LEASE_S / 3)
+            await asyncio.sleep(self._lease_s / _RENEWALS_PER_LEASE)
+            asked = set(self._work)
+            if not asked:
+                continue
             try:
-                await self._store.renew(claim.fence, lease_s=_LEASE_S)
-            except FenceLost:
-                return
+                held = await self._store.renew_all(worker=self._name, lease_s=self._lease_s)
             except (BotError, OSError) as error:
-                log.warning("worker.renew_failed", investigation=claim.investigation.id, reason=str(error))
+                log.warning("worker.renew_failed", reason=str(error))
+                continue
+            for fence in asked:
+                if held.get(fence.investigation_id) != fence.token:
+                    self._lost(fence)
+
+    def _lost(self, fence: Fence) -> None:
+        """Another has it: stop at once. What would still be written is refused anyway."""
+        work = self._work.get(fence)
+        if work is not None and not work.done():
+            log.warning("worker.lease_lost", investigation=fence.investigation_id)
+            work.cancel()

@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 import structlog
 import uvicorn
@@ -19,6 +20,9 @@ from bot.api.routes import ApiParts
 from bot.app import App, Part, require_slack, slack_face
 from bot.settings import Settings, SlackMode
 from bot.telemetry import configure_logs
+
+if TYPE_CHECKING:
+    from bot.slack.app import SlackFace
 
 log = structlog.get_logger(__name__)
 
@@ -44,17 +48,23 @@ async def up(settings: Settings, mode: SlackMode, *parts: Part) -> AsyncIterator
     async with contextlib.AsyncExitStack() as stack:
         app = await App.create(settings, os.environ)
         stack.push_async_callback(app.stop)
+        face = await slack_face(app, mode) if Part.WEB in parts and mode is not SlackMode.OFF else None
+        yield await stack.enter_async_context(running(app, face, *parts))
+
+
+@contextlib.asynccontextmanager
+async def running(app: App, face: SlackFace | None, *parts: Part) -> AsyncIterator[str]:
+    """These parts of a built app, and Slack's face when there is one; the caller stops the app."""
+    async with contextlib.AsyncExitStack() as stack:
         if Part.WEB not in parts:
             await app.start(*parts)
             yield ""
             return
-        door: SlackDoor | None = None
-        if mode is not SlackMode.OFF:
-            face = await slack_face(app, mode)
+        if face is not None:
             await face.start()
             stack.push_async_callback(face.stop)
-            door = face.handle_http if mode is SlackMode.HTTP else None
-        address = await stack.enter_async_context(_http(app, settings, door))
+        door = face.handle_http if face is not None and face.takes_http else None
+        address = await stack.enter_async_context(_http(app, app.settings, door))
         # Last: discovery and recovery are work, and people should be answered first.
         await app.start(*parts)
         yield address

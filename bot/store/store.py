@@ -66,6 +66,11 @@ class Store:
         backend = await open_backend(url, signals=signals, create=create)
         return cls(backend, workspace=workspace, clock=clock or SystemClock(), signals=signals)
 
+    @property
+    def alone(self) -> bool:
+        """No other process can work on this database."""
+        return self._backend.alone
+
     async def close(self) -> None:
         """Finish what was promised, free the claims' liveness, close the database. Twice does no harm."""
         if self._closed:
