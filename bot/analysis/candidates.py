@@ -24,6 +24,8 @@ class Candidate:
     against: list[tuple[float, Finding | None]] = field(default_factory=list)
     roles: frozenset[str] = frozenset()
     floor: float = 0.15
+    ceiling: float = 1.0
+    """The most it may claim: what only repeats the symptom is no cause."""
 
     def support(self, strength: float, findings: Iterable[Finding] = (), *, most: int = 3) -> Candidate:
         """Add evidence: the strength counts once, scaled by the strongest of the findings (1 without any)."""

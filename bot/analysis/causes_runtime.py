@@ -175,6 +175,7 @@ def _slow_or_failing(scene: Scene, service: str) -> Iterator[Candidate]:
         roles=_ALL,
     )
     alone = service in scene.starts and not _local(scene, component)
+    made.ceiling = 0.45 if alone else 1.0
     made.base((0.15 if alone else 0.55) * own).base(0.35 * scene.seconds.share_inside(service))
     made.support(0.35, scene.of(component, _K.ERROR_RATE_ROSE if by_errors else _K.LATENCY_ROSE))
     made.support(0.25, scene.of(component, _K.SELF_TIME_GREW, _K.LOG_TEMPLATE_NEW, _K.RESTARTED))

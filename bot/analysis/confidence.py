@@ -10,7 +10,7 @@ from bot.domain.evidence import Gap, GapReason
 
 BAR = 0.5
 CEILING = 0.97
-_SCALE, _LEAD, _SHIFT = 0.9, 1.6, -0.2
+_SCALE, _LEAD, _SHIFT = 0.9, 1.6, 0.4
 """Logistic calibration over log-odds of the score and the lead over the best rival elsewhere."""
 
 _ROLES: dict[str, frozenset[str]] = {
@@ -77,4 +77,4 @@ def roles_of(source: str) -> frozenset[str]:
 
 def cap(made: Candidate, missing: frozenset[str]) -> float:
     """The most a hypothesis may claim while sources that could have disproved it did not answer."""
-    return _CAPS[min(len(made.roles & missing), len(_CAPS) - 1)]
+    return min(made.ceiling, _CAPS[min(len(made.roles & missing), len(_CAPS) - 1)])
