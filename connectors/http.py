@@ -283,7 +283,7 @@ def status_error(reply: Reply, name: str, secrets: Sequence[str] = ()) -> Connec
     if status in {408, 504}:
         return TimedOut(f"{name} gave up waiting for its own backend (HTTP {status}){reason}.")
     if status == 429:
-        wait_s = retry_after_s(reply.headers.get("retry-after"))
+        wait_s = retry_after_s(reply.headers.get("retry-after") or reply.headers.get("x-ratelimit-reset"))
         return Throttled(f"{name} asks to slow down (HTTP 429){reason}.", retry_after_s=wait_s)
     if status >= 500:
         wait_s = retry_after_s(reply.headers.get("retry-after"))

@@ -6,7 +6,7 @@ import contextlib
 from datetime import UTC, datetime
 from typing import ClassVar
 
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 
 from connectors._json import iso, text
 from connectors.base import Answer, Ask, Connector, NoArguments, tool
@@ -44,6 +44,7 @@ class LokiConnector(LogTools, Connector[LokiConfig]):
     """Reads any server that speaks Loki's query API."""
 
     type: ClassVar[str] = "loki"
+    driver_errors = (ValidationError,)  # an answer whose values do not fit our types
     Config = LokiConfig
 
     def __init__(self, *, name: str, config: LokiConfig, environment: str, clock: Clock) -> None:
