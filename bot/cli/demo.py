@@ -10,62 +10,76 @@ import signal
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pydantic import SecretStr
+from bot.cli.world_process import Playing, WorldProcess
+from bot.settings import Settings
 
-from bot.app import ALL_PARTS
-from bot.cli.serve import up
-from bot.demo.workspace import Workspace
-from bot.demo.world import SCENARIOS, World
-from bot.errors import InvalidRequest
-from bot.settings import Settings, SlackMode
-from bot.telemetry import configure_logs
-from connectors.registry import connector_class
+if TYPE_CHECKING:
+    from bot.demo.workspace import Workspace
 
 
 async def demo(settings: Settings, *, scenario: str, seed: int, port: int) -> None:
     """Run the demo until Ctrl-C. Everything listens on loopback and is gone afterwards."""
-    if scenario not in SCENARIOS:
-        raise InvalidRequest(f"There is no scenario {scenario!r}. Known: {', '.join(SCENARIOS)}.")
-    configure_logs(level="WARNING" if settings.log_level == "INFO" else settings.log_level, as_json=False)
     started = time.monotonic()
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     async with contextlib.AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="inquest-demo-")))
-        world = World(scenario, seed, datetime.now(UTC), folder / "world")
-        workspace = Workspace()
-        await asyncio.gather(world.start(), _start(workspace, port), asyncio.to_thread(_preload))
+        world = WorldProcess(scenario, seed, folder / "world")
         stack.push_async_callback(world.stop)
+        await asyncio.to_thread(_preload)
+        workspace = await _workspace(port)
         stack.push_async_callback(workspace.stop)
-        own = _demo_settings(settings, folder, world, workspace)
-        address = await stack.enter_async_context(up(own, SlackMode.SOCKET, *ALL_PARTS))
+        address, own = await _up(stack, settings, folder, await world.ready(), workspace)
         _welcome(workspace.url, address, own, scenario, time.monotonic() - started)
         await stopping.wait()
         print("\nStopping …", file=sys.stderr)
 
 
 def _preload() -> None:
-    """Import the drivers while the world's database starts; both take about a second."""
-    for type_ in ("kubernetes", "elasticsearch", "prometheus", "postgresql"):
-        connector_class(type_)
-    importlib.import_module("bot.slack.app")
-    importlib.import_module("kubernetes_asyncio.client")
+    """Load everything while the world starts in its own process; both take about a second."""
+    for name in ("bot.cli.serve", "bot.demo.workspace", "bot.slack.app", "kubernetes_asyncio.client"):
+        importlib.import_module(name)
+    for name in ("kubernetes", "elasticsearch", "prometheus", "postgresql"):
+        importlib.import_module(f"connectors.{name}")
 
 
-async def _start(workspace: Workspace, port: int) -> None:
+async def _workspace(port: int) -> Workspace:
+    """The simulated Slack on its usual port, or on a free one."""
+    from bot.demo.workspace import Workspace
+
+    workspace = Workspace()
     try:
         await workspace.start(port=port)
     except OSError:
         await workspace.start(port=0)
+    return workspace
 
 
-def _demo_settings(settings: Settings, folder: Path, world: World, workspace: Workspace) -> Settings:
+async def _up(
+    stack: contextlib.AsyncExitStack, settings: Settings, folder: Path, world: Playing, workspace: Workspace
+) -> tuple[str, Settings]:
+    """Inquest itself; the address of its HTTP API and the settings it runs with."""
+    from bot.app import ALL_PARTS
+    from bot.cli.serve import up
+    from bot.settings import SlackMode
+    from bot.telemetry import configure_logs
+
+    configure_logs(level="WARNING" if settings.log_level == "INFO" else settings.log_level, as_json=False)
+    own = _demo_settings(settings, folder, world, workspace)
+    return await stack.enter_async_context(up(own, SlackMode.SOCKET, *ALL_PARTS)), own
+
+
+def _demo_settings(settings: Settings, folder: Path, world: Playing, workspace: Workspace) -> Settings:
+    from pydantic import SecretStr
+
+    from bot.settings import SlackMode
+
     sources = folder / "sources.yaml"
-    sources.write_text(world.sources_yaml(), encoding="utf-8")
+    sources.write_text(world.sources_yaml, encoding="utf-8")
     return settings.model_copy(
         update={
             "sources_file": sources,
@@ -82,6 +96,8 @@ def _demo_settings(settings: Settings, folder: Path, world: World, workspace: Wo
 
 
 def _welcome(url: str, api: str, settings: Settings, scenario: str, seconds: float) -> None:
+    from bot.demo.world.plan import SCENARIOS
+
     info = SCENARIOS[scenario]
     token = settings.api_token.get_secret_value() if settings.api_token else ""
     print(f"""

@@ -9,14 +9,13 @@ import os
 import sys
 import tempfile
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import SecretStr
 
 from bot.app import App, Part
 from bot.cli.show import LiveProgress, report_lines
-from bot.demo.world import World
+from bot.cli.world_process import Playing, WorldProcess
 from bot.domain.access import Principal, PrincipalKind
 from bot.domain.ids import investigation_stream
 from bot.domain.investigation import Investigation
@@ -34,7 +33,10 @@ async def investigate(
     """Run one investigation to its end; returns the exit status."""
     async with contextlib.AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="inquest-")))
-        settings = await _with_demo(stack, settings, folder, demo, seed) if demo else settings
+        if demo:
+            world = WorldProcess(demo, seed, folder / "world")
+            stack.push_async_callback(world.stop)
+            settings = _reaching(await world.ready(), settings, folder)
         app = await stack.enter_async_context(running(settings))
         await app.catalogue.known(_DISCOVERY_WAIT_S)
         person = Principal(kind=PrincipalKind.PERSON, id=os.environ.get("USER", "terminal"))
@@ -43,14 +45,9 @@ async def investigate(
     return _print(done, as_json=as_json)
 
 
-async def _with_demo(
-    stack: contextlib.AsyncExitStack, settings: Settings, folder: Path, scenario: str, seed: int
-) -> Settings:
-    world = World(scenario, seed, datetime.now(UTC), folder / "world")
-    await world.start()
-    stack.push_async_callback(world.stop)
+def _reaching(world: Playing, settings: Settings, folder: Path) -> Settings:
     sources = folder / "sources.yaml"
-    sources.write_text(world.sources_yaml(), encoding="utf-8")
+    sources.write_text(world.sources_yaml, encoding="utf-8")
     database = SecretStr(f"sqlite:///{folder / 'inquest.db'}")
     return settings.model_copy(update={"sources_file": sources, "database_url": database})
 
