@@ -16,6 +16,7 @@ from connectors.model import (
     EvidenceKind,
     Health,
     HealthStatus,
+    Payload,
     Rows,
     SourceRef,
     SourceSchema,
@@ -35,6 +36,8 @@ class Behaviour:
     finished: int = 0
     cancelled: int = 0
     written: int = 0
+    payload: Payload | None = None
+    """What a read answers instead of made-up rows."""
 
 
 class DoubleConfig(BaseModel):
@@ -87,6 +90,8 @@ class DoubleConnector(Connector[DoubleConfig]):
         behaviour.finished += 1
         rows = tuple((index, f"row {index} of {arguments.number}") for index in range(behaviour.rows))
         columns = (Column(name="id", type="int"), Column(name="text", type="text"))
+        if behaviour.payload is not None:
+            return Answer(behaviour.payload, SourceRef(query=f"read {arguments.number}", language="double"))
         return Answer(Rows(columns=columns, rows=rows), SourceRef(query=f"read {arguments.number}", language="double"))
 
     @tool("Changes something.", returns={EvidenceKind.ROWS}, effect=Effect.WRITE)
