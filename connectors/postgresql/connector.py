@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
+from connectors import _database_items as shared
 from connectors.base import Answer, Arguments, Ask, Connector, ErrorTypes, NoArguments, tool
 from connectors.errors import ConnectorError, Rejected
 from connectors.guards import Refused, guard
@@ -27,7 +28,6 @@ from connectors.model import (
 from connectors.postgresql import items, queries
 from connectors.postgresql.config import PostgresqlConfig
 from connectors.postgresql.errors import DRIVER_ERRORS, named_error
-from connectors.postgresql.items import Sample
 from connectors.postgresql.link import PostgresLink
 from connectors.sql import TableBuilder
 
@@ -58,7 +58,7 @@ class PostgresqlConnector(Connector[PostgresqlConfig]):
     def __init__(self, *, name: str, config: PostgresqlConfig, environment: str, clock: Clock) -> None:
         super().__init__(name=name, config=config, environment=environment, clock=clock)
         self._link = PostgresLink(config, name=name)
-        self._sample: Sample | None = None
+        self._sample: shared.Sample | None = None
 
     async def open(self) -> None:
         await self._link.open()
@@ -122,7 +122,7 @@ class PostgresqlConnector(Connector[PostgresqlConfig]):
         async with self._link.reading(ask.limits) as connection:
             sql = queries.locks(connection.get_server_version().major)
             records = await self._link.fetch_in(connection, sql, ask=ask)
-        return self._objects(items.locks(records, self.config.database), sql, ask=ask)
+        return self._objects(shared.locks(records, self.config.database), sql, ask=ask)
 
     @tool("Connections in use against the limit, by state, application and user.", returns=[EvidenceKind.OBJECTS])
     async def get_connections(self, _arguments: NoArguments, ask: Ask) -> Answer:
@@ -147,16 +147,16 @@ class PostgresqlConnector(Connector[PostgresqlConfig]):
         records = await self._link.fetch(sql, ask=ask)
         gap_s = self.clock.now().timestamp() - before.at_s
         note = f"'now' is the last {gap_s:.0f} s; the baseline is everything before" if records else None
-        found = items.statements(records[: ask.limits.max_rows], before, self.config.database)
+        found = shared.statements(records[: ask.limits.max_rows], before, self.config.database)
         answer = self._objects(found, sql, ask=ask)
         return answer._replace(source=self._source(f"{sql.strip()}\n-- {note}" if note else sql), api_calls=2)
 
-    async def _split(self, sql: str, ask: Ask) -> Sample:
+    async def _split(self, sql: str, ask: Ask) -> shared.Sample:
         """Where 'now' begins: an earlier call's sample when it is fresh enough, else one taken just now."""
         now_s = self.clock.now().timestamp()
         kept = self._sample
         if kept is None or not _FRESH_S <= now_s - kept.at_s <= _STALE_S:
-            kept = items.sample(await self._link.fetch(sql, ask=ask), now_s)
+            kept = shared.sample(await self._link.fetch(sql, ask=ask), now_s)
             await asyncio.sleep(min(self.config.sample_gap_s, ask.limits.deadline_s / 4))
         self._sample = kept
         return kept
@@ -171,10 +171,10 @@ class PostgresqlConnector(Connector[PostgresqlConfig]):
             replicas = await connection.fetch(queries.STANDBY if standby else queries.REPLICAS)
             slots = await connection.fetch(queries.SLOTS.replace("wal_status", _wal_status(connection)))
         found = [
-            Item(api_kind="Replica", name=record.get("name") or self.config.database, fields=items.fields(record))
+            Item(api_kind="Replica", name=record.get("name") or self.config.database, fields=shared.fields(record))
             for record in replicas
         ]
-        found += [Item(api_kind="ReplicationSlot", name=r["name"], fields=items.fields(r)) for r in slots]
+        found += [Item(api_kind="ReplicationSlot", name=r["name"], fields=shared.fields(r)) for r in slots]
         return self._objects(tuple(found), queries.STANDBY if standby else queries.REPLICAS, ask=ask)
 
     @tool("Tables and indexes: dead rows, stale statistics, unused or broken indexes.", returns=[EvidenceKind.OBJECTS])

@@ -1,31 +1,18 @@
-"""Catalog rows as typed items: locks with their roots, connections, statements now against before, table health."""
+"""Catalog rows as typed items: activity, connections, health of tables and indexes."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
 
-from pydantic import JsonValue
-
+from connectors._database_items import counted_by, fields, worst_first
 from connectors.model import Item, JsonObject
-from connectors.redaction import redact_text
-from connectors.sql import json_cell
 
 _DEAD_RATIO, _DEAD_ROWS = 0.2, 10_000
 _STALE_RATIO = 0.2
 _WRAPAROUND = 1_500_000_000
 _LARGE_BYTES = 10_000_000
-
-
-def fields(record: Any, *, without: Iterable[str] = ()) -> JsonObject:
-    """A row's cells by column name; the text of statements may hold passwords, which are masked."""
-    left_out = set(without)
-    return {key: _field(key, value) for key, value in record.items() if key not in left_out}
-
-
-def _field(key: str, value: Any) -> JsonValue:
-    return redact_text(value) if key.endswith("query") and isinstance(value, str) else json_cell(value)
 
 
 def activity(records: Sequence[Any], database: str) -> tuple[Item, ...]:
@@ -34,47 +21,11 @@ def activity(records: Sequence[Any], database: str) -> tuple[Item, ...]:
     )
 
 
-def locks(records: Sequence[Any], database: str) -> tuple[Item, ...]:
-    """One item per waiter and blocker; `root_pids` are the sessions at the end of the chain, who wait for no one."""
-    blockers: dict[int, set[int]] = defaultdict(set)
-    for record in records:
-        blockers[record["blocked_pid"]].add(record["blocking_pid"])
-    waiters = Counter(root for pid in blockers for root in _roots(pid, blockers))
-    return tuple(_lock(record, blockers, waiters, database) for record in records)
-
-
-def _lock(record: Any, blockers: Mapping[int, set[int]], waiters: Mapping[int, int], database: str) -> Item:
-    roots = sorted(_roots(record["blocked_pid"], blockers))
-    extra: JsonObject = {
-        "root_pids": list(roots),
-        "blocking_is_root": record["blocking_pid"] not in blockers,
-        "waiters_of_root": max((waiters[root] for root in roots), default=0),
-        "deadlock": not roots,
-    }
-    uid = f"{record['blocked_pid']}<{record['blocking_pid']}"
-    return Item(api_kind="Lock", name=record["relation"] or database, uid=uid, fields={**fields(record), **extra})
-
-
-def _roots(pid: int, blockers: Mapping[int, set[int]]) -> set[int]:
-    """The sessions at the ends of the chains from here; none when the chains only form a circle."""
-    seen, roots, queue = {pid}, set(), list(blockers.get(pid, ()))
-    while queue:
-        current = queue.pop()
-        if current in seen:
-            continue
-        seen.add(current)
-        if current in blockers:
-            queue.extend(blockers[current])
-        else:
-            roots.add(current)
-    return roots
-
-
 def connections(groups: Sequence[Any], limits: Any, database: str) -> Item:
     """All client connections of the server; `limit` is what ordinary roles can reach."""
     used = sum(g["number"] for g in groups)
     limit = max(1, limits["most"] - limits["reserved"])
-    by_state = _by(groups, "state")
+    by_state = counted_by(groups, "state")
     own = sum(g["number"] for g in groups if g["database"] == database)
     idle = [g["oldest_idle_in_transaction_s"] for g in groups if g["oldest_idle_in_transaction_s"] is not None]
     oldest = [g["oldest_transaction_s"] for g in groups if g["oldest_transaction_s"] is not None]
@@ -87,9 +38,9 @@ def connections(groups: Sequence[Any], limits: Any, database: str) -> Item:
         "database_used": own,
         "database_limit": limits["database_limit"] if limits["database_limit"] >= 0 else None,
         "by_state": by_state,
-        "by_application": _by(groups, "application"),
-        "by_user": _by(groups, "user"),
-        "by_database": _by(groups, "database"),
+        "by_application": counted_by(groups, "application"),
+        "by_user": counted_by(groups, "user"),
+        "by_database": counted_by(groups, "database"),
         "waiting": sum(g["waiting"] for g in groups),
         "oldest_transaction_s": max(oldest, default=None),
         "oldest_idle_in_transaction_s": max(idle, default=None),
@@ -97,60 +48,9 @@ def connections(groups: Sequence[Any], limits: Any, database: str) -> Item:
     return Item(api_kind="Connections", name=database, fields=counted)
 
 
-def _by(groups: Sequence[Any], key: str) -> JsonObject:
-    counted: Counter[str] = Counter()
-    for group in groups:
-        counted[str(group[key])] += group["number"]
-    return dict(counted.most_common(50))
-
-
-class Sample(NamedTuple):
-    """Statement statistics at one moment: calls and total milliseconds by statement."""
-
-    at_s: float
-    totals: Mapping[str, tuple[int, float]]
-
-
-def sample(records: Sequence[Any], at_s: float) -> Sample:
-    return Sample(at_s, {r["key"]: (r["calls"], r["total_ms"]) for r in records})
-
-
-def statements(records: Sequence[Any], before: Sample, database: str) -> tuple[Item, ...]:
-    """Statements by time spent since the sample; `baseline_mean_ms` is the mean of all calls before it."""
-    items = [_statement(record, before, database) for record in records]
-    return tuple(sorted(items, key=_spent, reverse=True))
-
-
-def _spent(item: Item) -> tuple[float, float]:
-    recent, total = item.fields["recent_ms"], item.fields["total_ms"]
-    return (recent if isinstance(recent, float) else 0.0), (total if isinstance(total, float) else 0.0)
-
-
-def _statement(record: Any, before: Sample, database: str) -> Item:
-    calls_before, ms_before = before.totals.get(record["key"], (0, 0.0))
-    if calls_before > record["calls"]:  # statistics were reset in between
-        calls_before, ms_before = 0, 0.0
-    calls = record["calls"] - calls_before
-    spent_ms = record["total_ms"] - ms_before
-    counted: JsonObject = {
-        "query": redact_text(record["query"]),
-        "calls": calls if calls else record["calls"],
-        "mean_ms": spent_ms / calls if calls else record["mean_ms"],
-        "baseline_mean_ms": ms_before / calls_before if calls and calls_before else None,
-        "total_ms": record["total_ms"],
-        "total_calls": record["calls"],
-        "max_ms": record["max_ms"],
-        "recent": calls > 0,
-        "recent_ms": float(spent_ms) if calls else 0.0,
-        "rows": record["rows"],
-        "user": record["user"],
-    }
-    return Item(api_kind="Statement", name=database, uid=record["key"], fields=counted)
-
-
 def tables(records: Sequence[Any]) -> list[Item]:
     """Tables with what is wrong with them, worst first."""
-    return _worst_first(
+    return worst_first(
         Item(api_kind="Table", name=r["name"], namespace=r["schema"], fields={**fields(r), **_table_health(r)})
         for r in records
     )
@@ -178,7 +78,7 @@ def indexes(records: Sequence[Any]) -> list[Item]:
     shapes: dict[str, list[str]] = defaultdict(list)
     for record in records:
         shapes[record["shape"]].append(record["name"])
-    return _worst_first(
+    return worst_first(
         Item(
             api_kind="Index",
             name=r["name"],
@@ -198,7 +98,3 @@ def _index_problems(r: Any, alike: Sequence[str]) -> list[str]:
     if r["scans"] == 0 and not r["unique"] and not r["constrains"] and r["size_bytes"] > _LARGE_BYTES:
         problems.append("never used since statistics began")
     return problems
-
-
-def _worst_first(items: Iterable[Item]) -> list[Item]:
-    return sorted(items, key=lambda item: not item.fields["problems"])

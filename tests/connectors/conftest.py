@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.connectors import history
+from tests.connectors import history, mysql_shop
 from tests.connectors.shop import prepare
-from tests.support.servers import PostgresServer, PrometheusServer, require
+from tests.support.servers import MariadbServer, PostgresServer, PrometheusServer, require
 
 
 @pytest.fixture(scope="session")
@@ -29,3 +29,14 @@ def postgres() -> Iterator[PostgresServer]:
     asyncio.run(prepare(server))
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[MariadbServer]:
+    """A MariaDB with the shop's tables and a read-only account; its own clock is not in UTC."""
+    server = require(lambda: MariadbServer(time_zone="Asia/Kolkata"))
+    try:
+        asyncio.run(mysql_shop.prepare(server))
+        yield server
+    finally:
+        server.stop()
