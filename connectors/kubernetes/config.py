@@ -35,6 +35,8 @@ class KubernetesConfig(BaseModel):
     read_secret_names: bool = Field(default=False, description="List names of Secrets, to tell missing ones.")
     link_template: str | None = Field(default=None, description="A link with {namespace} into your dashboard.")
     pool_size: int = Field(default=16, gt=0)
+    writes: bool = Field(default=False, description="Carry out changes that were approved; otherwise only read.")
+    max_replicas: int = Field(default=50, gt=0, description="No change asks for more replicas than this.")
 
     @field_validator("url")
     @classmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import aiohttp
@@ -16,7 +17,18 @@ from connectors.kubernetes.reading import flag, mapping, name_of, text
 from connectors.kubernetes.tools_change import ChangeTools
 from connectors.kubernetes.tools_network import NetworkTools
 from connectors.kubernetes.tools_query import QueryTools
-from connectors.model import Clock, Health, HealthStatus, JsonObject, Limits, SchemaEntry, SourceSchema
+from connectors.kubernetes.tools_write import WriteTools
+from connectors.model import (
+    Clock,
+    Effect,
+    Health,
+    HealthStatus,
+    JsonObject,
+    Limits,
+    SchemaEntry,
+    SourceSchema,
+    Tool,
+)
 
 _PROBE_BYTES = 1_000_000
 _MOST_NAMES = 500
@@ -24,8 +36,8 @@ _MOST_NAMES = 500
 _WRITES = (("patch", "apps", "deployments"), ("delete", "", "pods"), ("create", "", "pods"))
 
 
-class KubernetesConnector(QueryTools, NetworkTools, ChangeTools, Connector[KubernetesConfig]):
-    """One context of one cluster, read through typed list and get calls only."""
+class KubernetesConnector(QueryTools, NetworkTools, ChangeTools, WriteTools, Connector[KubernetesConfig]):
+    """One context of one cluster, read through typed list and get calls; changes only with `writes: true`."""
 
     type: ClassVar[str] = "kubernetes"
     Config = KubernetesConfig
@@ -35,6 +47,13 @@ class KubernetesConnector(QueryTools, NetworkTools, ChangeTools, Connector[Kuber
         super().__init__(name=name, config=config, environment=environment, clock=clock)
         self._client: Any = None
         self._opening = asyncio.Lock()
+
+    def tools(self) -> Sequence[Tool]:
+        """Writes are offered only where they are switched on."""
+        return [tool for tool in super().tools() if self.config.writes or tool.effect is Effect.READ]
+
+    def declared(self, name: str) -> Tool:
+        return self.tool(name)
 
     async def open(self) -> None:
         try:
@@ -78,7 +97,7 @@ class KubernetesConnector(QueryTools, NetworkTools, ChangeTools, Connector[Kuber
         if may_list is False:
             status = HealthStatus.DEGRADED
             detail += "; the account may not list pods"
-        if writable:
+        if writable and not self.config.writes:
             detail += "; the account could change workloads, give it a read-only role"
         return Health(status=status, latency_ms=0.0, detail=detail + ".", writable=writable, version=version)
 

@@ -75,6 +75,11 @@ class Reader:
         self.cut: set[str] = set()
         self.bytes = 0
 
+    @property
+    def api(self) -> Any:
+        """The driver's client that these reads go through."""
+        return self._api
+
     async def listing(
         self,
         plural: str,
