@@ -153,6 +153,7 @@ def _code(scene: Scene, service: str) -> Iterator[Candidate]:
     if not failing and begins < 0.2:
         made.oppose(0.35)
     _blame_change(scene, service, made, 0.35)
+    _blame_lock(scene, service, made)
     blame_traffic(scene, service, made)
     yield made
 
@@ -180,6 +181,7 @@ def _slow_or_failing(scene: Scene, service: str) -> Iterator[Candidate]:
     made.support(0.35, scene.of(component, _K.ERROR_RATE_ROSE if by_errors else _K.LATENCY_ROSE))
     made.support(0.25, scene.of(component, _K.SELF_TIME_GREW, _K.LOG_TEMPLATE_NEW, _K.RESTARTED))
     _blame_change(scene, service, made, 0.35)
+    _blame_lock(scene, service, made)
     blame_traffic(scene, service, made)
     yield made
 
@@ -191,6 +193,14 @@ def _local(scene: Scene, component: str) -> list[Finding]:
 
 def _weight(finding: Finding | None) -> float:
     return finding.weight if finding else 0.0
+
+
+def _blame_lock(scene: Scene, service: str, made: Candidate) -> None:
+    """What waits for a lock fails because of the lock, however loudly its own log says so."""
+    used = [database for database, users in scene.users.items() if service in users]
+    locks = [f for database in used for f in scene.of(database, _K.LOCK_CHAIN)]
+    if locks:
+        made.oppose(0.6, locks)
 
 
 def _blame_change(scene: Scene, service: str, made: Candidate, strength: float) -> None:
