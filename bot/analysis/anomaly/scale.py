@@ -12,7 +12,7 @@ State: TypeAlias = dict[str, NDArray[np.generic]]
 
 LARGEST = 1e120
 """Values beyond are cut, so that squares stay finite."""
-_SETTLED = 32
+SETTLED = 32
 _EVERY = 25
 _DECILE_GAP = 2.563
 """The distance from the 10th to the 90th percentile of a normal distribution, in standard deviations."""
@@ -34,7 +34,7 @@ class RobustScale:
         there = ~np.isnan(values)
         self._keep(values, there)
         self._seen += there
-        young = self._seen <= _SETTLED
+        young = self._seen <= SETTLED
         due = np.flatnonzero(there & (young | ((self._seen + self._turn) % _EVERY == 0)))
         if len(due):
             self._refresh(due)
@@ -42,10 +42,10 @@ class RobustScale:
 
     def _keep(self, values: Floats, there: NDArray[np.bool_]) -> None:
         """While young every value, later every few; the oldest gives way."""
-        wanted = there & ((self._seen < _SETTLED) | (self._seen % self._keep_every == 0))
+        wanted = there & ((self._seen < SETTLED) | (self._seen % self._keep_every == 0))
         rows = np.flatnonzero(wanted)
         seen = self._seen[rows]
-        turn = np.where(seen < _SETTLED, seen, _SETTLED + (seen - _SETTLED) // self._keep_every)
+        turn = np.where(seen < SETTLED, seen, SETTLED + (seen - SETTLED) // self._keep_every)
         self._sample[rows, turn % self._sample.shape[1]] = values[rows]
 
     def _refresh(self, rows: NDArray[np.intp]) -> None:

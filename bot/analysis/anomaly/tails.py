@@ -13,6 +13,7 @@ _SMALLEST = 1e-3
 _TAIL = 0.03
 _LEAST_SLOPE = 0.02
 _EVERY = 25
+_FULL = 30_000
 _CENTRES = _LOW + _STEP * (np.arange(_BINS) + 0.5)
 
 
@@ -25,33 +26,34 @@ class Tails:
 
     def __init__(self, series: int, features: int, *, warm: int) -> None:
         self._counts = np.zeros((series, features, _BINS), dtype=np.uint16)
-        self._seen = np.zeros(series, dtype=np.int64)
+        self._seen = np.zeros((series, features), dtype=np.int64)
         self._start = np.full((series, features), _HIGH)
         self._slope = np.ones((series, features))
         self._warm = warm
-        self._turn = np.arange(series, dtype=np.int64) % _EVERY
+        self._turn = (np.arange(series, dtype=np.int64) % _EVERY)[:, None]
 
-    def update(self, scores: Floats, there: NDArray[np.bool_]) -> Floats:
-        """Unusualness of `scores` [series, features] against what was before; they join the history afterwards."""
-        logs = np.log(np.nan_to_num(scores) + _SMALLEST)
-        due = (self._seen >= self._warm) & ((self._seen + self._turn) % _EVERY == 0) | (self._seen == self._warm)
-        rows = np.flatnonzero(due & there)
+    def update(self, scores: Floats) -> Floats:
+        """Unusualness of `scores` [series, features] against what was before; NaN is no score and teaches nothing."""
+        there = ~np.isnan(scores)
+        logs = np.log(np.where(there, scores, 0.0) + _SMALLEST)
+        known = there & (self._seen >= self._warm)
+        due = known & (((self._seen + self._turn) % _EVERY == 0) | (self._seen == self._warm))
+        rows = np.flatnonzero(due.any(axis=1))
         if len(rows):
             self._refresh(rows)
         beyond = (logs - self._start) / (self._slope * np.log(10.0)) - np.log10(_TAIL)
-        known = there & (self._seen >= self._warm)
-        unusual = np.where((logs > self._start) & known[:, None], beyond, 0.0)
+        unusual = np.where((logs > self._start) & known, beyond, 0.0)
         self._learn(logs, there)
         return unusual
 
     def _learn(self, logs: Floats, there: NDArray[np.bool_]) -> None:
-        rows = np.flatnonzero(there)
-        bins = np.clip((logs[rows] - _LOW) / _STEP, 0, _BINS - 1).astype(np.intp)
-        features = np.arange(logs.shape[1])
-        self._counts[rows[:, None], features[None, :], bins] += 1
-        self._seen[rows] += 1
-        full = rows[self._seen[rows] % 60_000 == 0]
-        self._counts[full] //= 2
+        rows, features = np.nonzero(there)
+        bins = np.clip((logs[rows, features] - _LOW) / _STEP, 0, _BINS - 1).astype(np.intp)
+        self._counts[rows, features, bins] += 1
+        self._seen += there
+        full = there & (self._seen % _FULL == 0)
+        if full.any():
+            self._counts[full] //= 2
 
     def _refresh(self, rows: NDArray[np.intp]) -> None:
         counts = self._counts[rows].astype(np.float64)
