@@ -220,7 +220,7 @@ class ClaudeSession:
         if turn.stop == "refusal":
             raise ReasonerFailed("Claude declined to answer.")
         if turn.stop == "model_context_window_exceeded":
-            raise ContextOverflow(turn.stop)
+            raise ContextOverflow
         if turn.stop == "max_tokens":
             raise ReasonerFailed("Claude's answer was cut off twice.")
         return turn

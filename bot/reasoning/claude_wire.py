@@ -33,8 +33,11 @@ _WORTH_ANOTHER_TRY = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
 _TOO_LONG = ("prompt is too long", "context window", "context limit", "too many tokens")
 
 
-class ContextOverflow(Exception):
+class ContextOverflow(ReasonerFailed):
     """What was sent does not fit the model; send less."""
+
+    def __init__(self) -> None:
+        super().__init__("What was asked does not fit Claude's context window.")
 
 
 class Endpoint(Frozen):
@@ -106,6 +109,8 @@ class Wire:
                 await self._tried(library, client, request, heard)
         except TimeoutError as error:
             raise _Broken("Claude did not answer in time.", _usage(spent, heard)) from error
+        except ContextOverflow:
+            raise
         except ReasonerFailed as error:
             raise _Broken(str(error), _usage(spent, heard)) from error
         assert heard.turn is not None, "what was tried without an error gave a turn"
@@ -139,14 +144,14 @@ class Wire:
             except library.APIStatusError as error:
                 wait = _wait_s(error, attempt)
                 if _is_overflow(error):
-                    raise ContextOverflow(str(error.status_code)) from error
+                    raise ContextOverflow from error
                 if wait is None:
                     raise ReasonerFailed(_refused(error.status_code)) from error
             except library.APIConnectionError as error:
                 if attempt == _TRIES - 1:
                     raise ReasonerFailed("Claude cannot be reached.") from error
                 wait = _WAITS_S[min(attempt, 1)]
-            except (ReasonerFailed, ContextOverflow):
+            except ReasonerFailed:
                 raise
             except Exception as error:  # the border to the model: whatever its side sends must not take us down
                 log.warning("claude.nonsense", step=request.step, kind=type(error).__name__)

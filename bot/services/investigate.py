@@ -251,12 +251,17 @@ class _Run:
             try:
                 return await step(self._reasoner)
             except ReasonerFailed as error:
-                self._fell_back = True
                 log.warning("reasoner.failed", investigation=self.state.id, reason=str(error))
-                await self._note_fall_back(str(error))
+                await self._fall_back(str(error))
+            except BotError:
+                raise
+            except Exception:  # the border to a reasoner: whatever breaks in one, rules go on
+                log.exception("reasoner.crashed", investigation=self.state.id)
+                await self._fall_back("The reasoner broke.")
         return await step(self._fallback)
 
-    async def _note_fall_back(self, reason: str) -> None:
+    async def _fall_back(self, reason: str) -> None:
+        self._fell_back = True
         gap = Gap(source=MODEL_SOURCE, reason=GapReason.UNAVAILABLE, text=f"{reason} Rules went on from there.")
         await self._journal.record([self._event(EventKind.GAP_NOTED, {"gap": gap.model_dump(mode="json")})])
 

@@ -162,6 +162,17 @@ async def test_rules_take_over_in_the_last_step_and_nothing_is_lost(run: Run, sa
     assert behaviour.calls == 1
 
 
+@pytest.mark.parametrize("step", ["analyze", "plan", "follow_up", "synthesize"])
+@pytest.mark.parametrize(
+    "say", [Say(status=413), Say(status=400, error=_PROMPT), Say(raw=b"x"), Say(cut=True, text="x")]
+)
+async def test_every_step_may_fail(run: Run, step: str, say: Say) -> None:
+    done, _, _ = await run(in_step(step, say))
+    assert done.state is InvestigationState.COMPLETED
+    assert fell_back(done)
+    assert done.report is not None
+
+
 async def test_a_failure_at_the_start_leaves_everything_to_rules(run: Run) -> None:
     done, server, _ = await run(lambda _: Say(status=401))
     assert done.state is InvestigationState.COMPLETED
