@@ -21,7 +21,7 @@ from bot.analysis.scene import Scene, set_scene
 from bot.analysis.signals import Signal, judge_all, memory_growth
 from bot.analysis.traces import trace_findings
 from bot.domain.evidence import Finding, FindingKind, Hypothesis
-from bot.domain.question import CaseFile, Ranking, TimelineEntry
+from bot.domain.question import CaseFile, IssueType, Ranking, TimelineEntry
 from bot.domain.states import Verdict
 from connectors.model import Item
 
@@ -52,7 +52,7 @@ def correlate(case: CaseFile, *, now: datetime) -> Ranking:
     scene = set_scene(facts, signals, findings)
     ranked = _ranked(scene)
     hypotheses = _hypotheses(scene, ranked, case)
-    hypotheses = _with_kubernetes(hypotheses, kubernetes_hypotheses(items, now=now), scene)
+    hypotheses = _with_kubernetes(hypotheses, kubernetes_hypotheses(items, now=now, facts=facts), scene)
     healthy = _healthy(scene, signals, case)
     hypotheses = _steered([*hypotheses, *healthy], case)
     verdict = _verdict(hypotheses)
@@ -77,7 +77,7 @@ def _findings(
     found.extend(log_findings(facts))
     found.extend(object_findings(facts))
     found.extend(trace_findings(facts))
-    found.extend(_merged(basic_findings(items, now=now), kubernetes_findings(items, now=now) or []))
+    found.extend(_merged(basic_findings(items, now=now), kubernetes_findings(items, now=now, facts=facts) or []))
     found.extend(hostile_findings(facts.texts))
     return tuple({f.id: f for f in found}.values())
 
@@ -207,12 +207,18 @@ def _affected(scene: Scene, hypotheses: Sequence[Hypothesis], verdict: Verdict) 
     return tuple(dict.fromkeys([*names, *sorted(loud)]))
 
 
+def _as_asked(issue: IssueType, finding: Finding) -> tuple[bool, bool, float]:
+    """Findings in the words of the question first: latency when it is slow; what users feel before what logs count."""
+    slow = finding.kind is _K.LATENCY_ROSE
+    about_logs = str(finding.data.get("metric", "")).startswith("log")
+    return slow is not (issue is IssueType.LATENCY), about_logs, -finding.weight
+
+
 def _summary(scene: Scene, verdict: Verdict, hypotheses: Sequence[Hypothesis]) -> str:
     if verdict is Verdict.NO_FAULT_FOUND:
         return hypotheses[0].statement
-    symptoms = [
-        f for service in scene.starts for f in scene.of(f"app/{service}", _K.ERROR_RATE_ROSE, _K.LATENCY_ROSE)[:1]
-    ]
+    told = [f for service in scene.starts for f in scene.of(f"app/{service}", _K.ERROR_RATE_ROSE, _K.LATENCY_ROSE)]
+    symptoms = sorted(told, key=lambda f: _as_asked(scene.facts.issue, f))
     loud = symptoms or list(scene.findings and sorted(scene.findings, key=lambda f: -f.weight)[:1])
     if not loud:
         return "Nothing that was read shows a symptom, and too little was read to call it healthy."

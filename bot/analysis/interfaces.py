@@ -7,26 +7,31 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import cast
 
+from bot.analysis.facts import Facts
 from bot.domain.evidence import Finding, Hypothesis
 from connectors.model import Item
 
 KubernetesFindings = Callable[..., list[Finding]]
-"""`(items: Sequence[tuple[Item, str]], *, now: datetime) -> list[Finding]`; each item comes with its evidence id."""
+"""`(items: Sequence[tuple[Item, str]], *, now, facts: Facts | None) -> list[Finding]`; items with evidence ids."""
 
 KubernetesHypotheses = Callable[..., list[Hypothesis]]
-"""`(items: Sequence[tuple[Item, str]], *, now: datetime) -> list[Hypothesis]`; confidence is the signature's own."""
+"""The same, `-> list[Hypothesis]`; confidence is the signature's own. Facts give logs, series and calls."""
 
 
-def kubernetes_findings(items: Sequence[tuple[Item, str]], *, now: datetime) -> list[Finding] | None:
+def kubernetes_findings(
+    items: Sequence[tuple[Item, str]], *, now: datetime, facts: Facts | None = None
+) -> list[Finding] | None:
     """Findings of the signatures; None while that part is not installed."""
     made = _part("kubernetes_findings")
-    return cast(KubernetesFindings, made)(items, now=now) if made else None
+    return cast(KubernetesFindings, made)(items, now=now, facts=facts) if made else None
 
 
-def kubernetes_hypotheses(items: Sequence[tuple[Item, str]], *, now: datetime) -> list[Hypothesis]:
+def kubernetes_hypotheses(
+    items: Sequence[tuple[Item, str]], *, now: datetime, facts: Facts | None = None
+) -> list[Hypothesis]:
     """Hypotheses of the signatures; none while that part is not installed."""
     made = _part("kubernetes_hypotheses")
-    return cast(KubernetesHypotheses, made)(items, now=now) if made else []
+    return cast(KubernetesHypotheses, made)(items, now=now, facts=facts) if made else []
 
 
 def _part(name: str) -> object | None:

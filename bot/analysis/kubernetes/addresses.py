@@ -1,0 +1,253 @@
+"""Addresses that lead nowhere: in the environment of a workload, in its DNS settings, in a gateway's routes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from difflib import SequenceMatcher
+from typing import NamedTuple
+
+from bot.analysis.kubernetes.cluster import Cluster, Line, Thing, spec_of, template_containers
+from bot.analysis.kubernetes.match import Match
+from bot.domain.evidence import FindingKind
+from connectors.kubernetes.reading import mapping, number, objects, text, texts
+from connectors.model import JsonObject
+
+_K = FindingKind
+_WHOLE = re.compile(
+    r"^(?:(?:[a-z][a-z0-9+.-]*:)*//)?(?:[^/@\s]*@)?(?P<host>[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)(?::(?P<port>\d{1,5}))?"
+    r"(?:[/?,].*)?$",
+    re.I,
+)
+_HOST_NAME = re.compile(r"(?:^|_)(?:HOST|HOSTNAME|ADDR|ADDRS|ADDRESS|ENDPOINT|URL|URI|SERVER|SVC)S?$", re.I)
+_PORT_NAME = re.compile(r"(?:^|_)PORT$", re.I)
+_LOCAL = re.compile(
+    r"^(?:localhost|\d+\.\d+\.\d+\.\d+|host\.docker\.internal|metadata\..*|.*\.(?:com|net|org|io|dev))$"
+)
+_NEAR = 0.8
+UNKNOWN_HOST = re.compile(
+    r"(?:lookup (?P<go>[\w.-]+)(?: on \S+)?: (?:no such host|server misbehaving|i/o timeout)|"
+    r"UnknownHostException: (?P<java>[\w.-]+)|getaddrinfo (?:ENOTFOUND|EAI_AGAIN) (?P<node>[\w.-]+)|"
+    r"(?:Could not resolve host:?|Name or service not known:?|Temporary failure in name resolution:?|"
+    r"DNS resolution failed for:?|failed to resolve:?) ?[\"'`]?(?P<other>[\w.-]*))",
+    re.I,
+)
+
+
+class Address(NamedTuple):
+    """A host and port as a variable of a workload's container tells them."""
+
+    variable: str
+    host: str
+    port: int | None
+
+    @property
+    def shown(self) -> str:
+        return f"{self.host}:{self.port}" if self.port else self.host
+
+
+def addresses_of(workload: Thing) -> Iterator[Address]:
+    """Every address in the environment of a workload: whole ones, and hosts whose port is a variable beside them."""
+    for container in template_containers(workload):
+        values = {text(e, "name") or "": text(e, "value") or "" for e in objects(container, "env")}
+        for name, value in values.items():
+            found = _WHOLE.match(value) if value and not value.isdigit() else None
+            if not found or _LOCAL.match(found["host"]):
+                continue
+            beside = values.get(_HOST_NAME.sub("", name) + "_PORT", "")
+            port = found["port"] or (beside if beside.isdigit() else None)
+            if (found["port"] and not found["host"].isdigit()) or _HOST_NAME.search(name):
+                yield Address(name, found["host"].rstrip("."), int(port) if port else None)
+
+
+def service_behind(cluster: Cluster, host: str, namespace: str | None) -> Thing | None:
+    """The Service that a host name means from inside a namespace."""
+    name, _, rest = host.partition(".")
+    other = rest.partition(".")[0]
+    candidate = cluster.services.get(name)
+    if candidate is None or (other and namespace and other not in {namespace, candidate.item.namespace}):
+        return None
+    return candidate
+
+
+def ports_of(service: Thing) -> set[int]:
+    return {number(p, "port") or 0 for p in service.parts("ports")} - {0}
+
+
+def address_wrong(cluster: Cluster) -> Iterator[Match]:
+    """A variable names a Service that is not there, or a port that the Service does not have."""
+    if not cluster.services:
+        return
+    for workload in cluster.workloads:
+        for address in addresses_of(workload):
+            judged = _judge(cluster, workload, address)
+            if judged:
+                confidence, words, line = judged
+                yield _address(workload, address, confidence, words, line)
+
+
+def _judge(cluster: Cluster, workload: Thing, address: Address) -> tuple[float, str, Line | None] | None:
+    service = service_behind(cluster, address.host, workload.item.namespace)
+    line = next(cluster.lines(re.compile(re.escape(address.host) + r"(?![\w-])"), service=workload.app), None)
+    if service is not None:
+        ports = ports_of(service)
+        if address.port is None or not ports or address.port in ports or service.said("type") == "ExternalName":
+            return None
+        return 0.94, f"Service {service.name} has port {', '.join(map(str, sorted(ports)))} only", line
+    if "." in address.host and not address.host.endswith((".local", ".svc")) and address.host.count(".") != 1:
+        return None
+    near = max(cluster.services, key=lambda name: _alike(name, address.host), default="")
+    words = f"no Service {address.host} exists" + (f" (there is {near})" if _alike(near, address.host) >= _NEAR else "")
+    # A name that nobody fails on may belong to a part that was never installed.
+    base = 0.8 if _alike(near, address.host) >= _NEAR else 0.25
+    complained = _complained(cluster, workload, address.host)
+    return (0.95 if complained else base), words, complained or line
+
+
+def _alike(one: str, other: str) -> float:
+    return SequenceMatcher(None, one, other.partition(".")[0]).ratio()
+
+
+def _complained(cluster: Cluster, workload: Thing, host: str) -> Line | None:
+    """A failing line that quotes the host."""
+    pattern = re.compile(
+        rf"{re.escape(host)}(?![\w-])(?=.*(?:no such host|refused|timed? ?out|unable|fail|unknown|misbehaving))|"
+        rf"(?:no such host|refused|unable ?to ?connect|fail\w*|unknown ?host\w*|not known).*{re.escape(host)}(?![\w-])",
+        re.I | re.S,
+    )
+    return next(cluster.lines(pattern, service=workload.app), None)
+
+
+def _address(workload: Thing, address: Address, confidence: float, words: str, line: Line | None) -> Match:
+    seen = f"; its log complains {line.count} times" if line and line.count > 1 else ""
+    return Match(
+        workload.component, "service_env_var_address_mismatch", confidence, _K.CONFIG_REFERENCE_MISSING,
+        f"{address.variable} of {workload.name} is {address.shown}, and {words}{seen}",
+        f"{address.shown} answers from inside {workload.name}.",
+        (workload.evidence, *((line.evidence,) if line else ())),
+        {"object": f"{workload.name}/{address.variable}", "variable": address.variable, "address": address.shown,
+         "deployment": workload.name, "namespace": workload.item.namespace, "service": workload.app,
+         "count": line.count if line else 0},
+    )  # fmt: skip
+
+
+def dns_settings_wrong(cluster: Cluster) -> Iterator[Match]:
+    """A workload resolves names on its own terms, and names of the cluster do not resolve for it."""
+    resolvers = {s.said("cluster_ip") for s in cluster.services.values() if "dns" in s.name} - {""}
+    for workload in cluster.workloads:
+        judged = _dns_problem(spec_of(workload), resolvers)
+        if judged is None:
+            continue
+        words, alone, confirmed = judged
+        line = next(cluster.lines(UNKNOWN_HOST, service=workload.app), None)
+        yield Match(
+            workload.component, "service_dns_resolution_failure", confirmed if line else alone,
+            _K.CONFIG_REFERENCE_MISSING,
+            f"pods of {workload.name} {words}"
+            + (f"; names fail to resolve {line.count} times in its log" if line else ""),
+            f"A name of the cluster resolves from inside a pod of {workload.name}.",
+            (workload.evidence, *((line.evidence,) if line else ())),
+            {"object": workload.name, "deployment": workload.name, "namespace": workload.item.namespace,
+             "service": workload.app, "dns_policy": text(spec_of(workload), "dns_policy")},
+        )  # fmt: skip
+
+
+def _dns_problem(spec: JsonObject, resolvers: set[str]) -> tuple[str, float, float] | None:
+    """(words, confidence alone, confidence when the log confirms it)."""
+    policy, config = text(spec, "dns_policy"), mapping(spec, "dns_config")
+    servers = texts(config, "nameservers")
+    if policy == "None" and not set(servers) & resolvers:
+        return f"ask only the name servers {', '.join(servers) or '(none)'}", 0.85, 0.95
+    if policy == "Default" or (policy == "ClusterFirst" and spec.get("host_network") is True):
+        return "use the resolver of their node, which does not know names of the cluster", 0.45, 0.93
+    if servers and not set(servers) & resolvers:
+        return f"ask the name servers {', '.join(servers)} as well", 0.4, 0.85
+    if config:
+        return "have DNS search settings of their own", 0.2, 0.75
+    return None
+
+
+_GATEWAY = re.compile(
+    r"springframework\.cloud\.gateway|RoutePredicate|upstream (?:connect|prematurely|timed out)|"
+    r"no route matched|NotFoundException: 50[34]|Unable to find instance for (?P<name>[\w.-]+)|"
+    r"host not found in upstream",
+    re.I,
+)
+
+
+def gateway_route_wrong(cluster: Cluster) -> Iterator[Match]:
+    """A route kept in a ConfigMap or a variable of a gateway leads to no Service, to a wrong port, or elsewhere."""
+    for config in cluster.of("ConfigMap"):
+        users = [w for w in cluster.workloads if config.name in _config_maps(w)]
+        for route in config.parts("routes"):
+            for owner in users[:1]:
+                yield from _route(cluster, config, owner, route)
+    for workload in cluster.workloads:
+        yield from _route_in_log(cluster, workload)
+
+
+def _config_maps(workload: Thing) -> set[str]:
+    named = {text(v, "ref") for v in objects(spec_of(workload), "volumes") if text(v, "kind") == "ConfigMap"}
+    for container in template_containers(workload):
+        named |= {text(e, "ref") for e in objects(container, "env_from")}
+        named |= {text(e, "ref") for e in objects(container, "env") if text(e, "from") == "ConfigMap"}
+    return {name for name in named if name}
+
+
+def _route(cluster: Cluster, config: Thing, owner: Thing, route: JsonObject) -> Iterator[Match]:
+    host, port, path = text(route, "host") or "", number(route, "port"), text(route, "path") or ""
+    service = service_behind(cluster, host, owner.item.namespace)
+    meant = _meant(cluster, path)
+    if service is None:
+        confidence, words = 0.9, f"to {host}, which is no Service"
+    elif port and port not in ports_of(service):
+        confidence, words = 0.9, f"to {host}:{port}, a port that Service {host} does not have"
+    elif meant and meant != service.name and _alike_path(meant, path) > _alike_path(service.name, path) + 0.25:
+        confidence, words = 0.7, f"to {host}, while {meant} fits the path"
+    else:
+        return
+    text_ = f"the route {path or host} in ConfigMap {config.name} of {owner.name} leads {words}"
+    data: JsonObject = {"object": f"{config.name}/{path}", "namespace": owner.item.namespace, "service": owner.app}
+    disproof = "Requests on this path reach the application they are meant for."
+    evidence = (config.evidence, owner.evidence)
+    cause, kind = "gateway_misroute", _K.CONFIG_REFERENCE_MISSING
+    yield Match(owner.component, cause, confidence, kind, text_, disproof, evidence, data)
+    if meant and meant != owner.app:
+        yield Match(f"app/{meant}", cause, confidence - 0.1, kind, text_, disproof, evidence, data)
+
+
+def _alike_path(name: str, path: str) -> float:
+    """How much of a Service's name stands in the part of a path that names something."""
+    parts = [p for p in re.split(r"[/*{}]+", path.lower()) if p and not re.fullmatch(r"v\d+|api|rest|\d*", p)]
+    plain = re.sub(r"[^a-z0-9]", "", name.lower())
+    return max((SequenceMatcher(None, plain, re.sub(r"[^a-z0-9]", "", p)).ratio() for p in parts), default=0.0)
+
+
+def _meant(cluster: Cluster, path: str) -> str | None:
+    best = max(cluster.services, key=lambda name: (_alike_path(name, path), name), default=None)
+    return best if best and _alike_path(best, path) >= 0.6 else None
+
+
+def _route_in_log(cluster: Cluster, workload: Thing) -> Iterator[Match]:
+    """A gateway's own log says that a route has no target."""
+    gateway = next(cluster.lines(_GATEWAY, service=workload.app), None)
+    unknown = next(cluster.lines(UNKNOWN_HOST, service=workload.app), None)
+    if gateway is None or not (unknown or gateway.found.groupdict().get("name")):
+        return
+    host = gateway.found.groupdict().get("name") or ""
+    if not host and unknown is not None:
+        host = next((v for v in unknown.found.groupdict().values() if v), "")
+    if not host or service_behind(cluster, host, workload.item.namespace):
+        return
+    near = max(cluster.services, key=lambda name: _alike(name, host), default="")
+    text_ = f"{workload.name} routes requests to {host}, which is no Service ({gateway.count} lines in its log)"
+    data: JsonObject = {"object": host, "service": workload.app, "count": gateway.count}
+    data |= {"namespace": workload.item.namespace}
+    disproof = "Requests on this route reach the application they are meant for."
+    kind, evidence = _K.CONFIG_REFERENCE_MISSING, (gateway.evidence,)
+    yield Match(workload.component, "gateway_misroute", 0.85, kind, text_, disproof, evidence, data)
+    if _alike(near, host) >= _NEAR:
+        yield Match(f"app/{near}", "gateway_misroute", 0.75, kind, text_, disproof, evidence, data)
+
+
+SIGNATURES = (address_wrong, dns_settings_wrong, gateway_route_wrong)

@@ -1,0 +1,199 @@
+"""The objects, log groups and measured moves of a case, laid out the way signatures ask for them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+
+from bot.analysis.facts import Facts
+from bot.analysis.graph import Graph, build
+from bot.analysis.kubernetes.moves import Move, moves_of
+from connectors.kubernetes.reading import flag, labels_of, mapping, number, objects, text, texts
+from connectors.model import Item, JsonObject, LogGroup
+
+WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet")
+_CONTROL_PLANE = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """One object and the evidence it came in."""
+
+    item: Item
+    evidence: str
+
+    @property
+    def name(self) -> str:
+        return self.item.name
+
+    @property
+    def fields(self) -> JsonObject:
+        return self.item.fields
+
+    @property
+    def app(self) -> str:
+        """The service it belongs to, else its own name."""
+        return text(self.item.fields, "service") or self.item.name
+
+    @property
+    def component(self) -> str:
+        return f"app/{self.app}"
+
+    def said(self, *path: str) -> str:
+        return text(self.item.fields, *path) or ""
+
+    def parts(self, *path: str) -> list[JsonObject]:
+        return objects(self.item.fields, *path)
+
+    def count(self, *path: str) -> int:
+        return number(self.item.fields, *path) or 0
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A log group that matched, with the raw line in which it did."""
+
+    service: str
+    line: str
+    count: int
+    evidence: str
+    found: re.Match[str]
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """`graph` and `moves` are empty when nothing was measured."""
+
+    things: tuple[Thing, ...]
+    now: datetime
+    logs: tuple[tuple[LogGroup, str], ...] = ()
+    graph: Graph = field(default_factory=lambda: Graph({}, {}))
+    moves: Mapping[str, Mapping[str, Move]] = field(default_factory=dict)
+
+    @cached_property
+    def _by_kind(self) -> dict[str, tuple[Thing, ...]]:
+        kinds: dict[str, dict[tuple[str | None, str], Thing]] = {}
+        for number_, thing in enumerate(self.things):
+            # Events, references and checks may share a name; the rest is the same object read twice.
+            unique = f"{thing.name}#{number_}" if thing.item.api_kind in _MANY else thing.name
+            kinds.setdefault(thing.item.api_kind, {})[thing.item.namespace, unique] = thing
+        return {kind: tuple(found.values()) for kind, found in kinds.items()}
+
+    def of(self, *kinds: str) -> tuple[Thing, ...]:
+        return tuple(thing for kind in kinds for thing in self._by_kind.get(kind, ()))
+
+    @cached_property
+    def pods(self) -> tuple[Thing, ...]:
+        """Pods whose state is known and that are not finished or on their way out."""
+        live = (p for p in self.of("Pod") if p.said("phase") and not p.said("terminating_since"))
+        return tuple(p for p in live if p.said("phase") != "Succeeded")
+
+    @cached_property
+    def workloads(self) -> tuple[Thing, ...]:
+        return self.of(*WORKLOADS)
+
+    @cached_property
+    def services(self) -> dict[str, Thing]:
+        return {thing.name: thing for thing in self.of("Service")}
+
+    @cached_property
+    def nodes(self) -> dict[str, Thing]:
+        return {thing.name: thing for thing in self.of("Node")}
+
+    @cached_property
+    def short(self) -> tuple[Thing, ...]:
+        """Workloads with fewer ready pods than they should have."""
+        return tuple(w for w in self.workloads if w.count("ready") < w.count("desired"))
+
+    def pods_of(self, app: str) -> tuple[Thing, ...]:
+        return tuple(p for p in self.pods if p.app == app)
+
+    def workload_of(self, app: str) -> Thing | None:
+        return next((w for w in self.workloads if app in {w.app, w.name}), None)
+
+    @cached_property
+    def _events(self) -> dict[tuple[str, str], list[Thing]]:
+        found: dict[tuple[str, str], list[Thing]] = {}
+        for event in self.of("Event"):
+            if flag(event.fields, "vanished") is not True:
+                found.setdefault((event.said("involved_kind"), event.said("involved_name")), []).append(event)
+        return found
+
+    def events_of(self, kind: str, name: str, *reasons: str) -> list[Thing]:
+        """Events of an object that still exists, newest first."""
+        mine = [e for e in self._events.get((kind, name), []) if not reasons or e.said("reason") in reasons]
+        return sorted(mine, key=lambda e: e.said("last_at"), reverse=True)
+
+    def replicaset_events(self, workload: Thing, *reasons: str) -> list[Thing]:
+        """Events about making pods of a workload: its own, and those of ReplicaSets named after it."""
+        pattern = re.compile(re.escape(workload.name) + r"-[a-z0-9]{5,10}$")
+        sets = [n for kind, n in self._events if kind == "ReplicaSet" and pattern.match(n)]
+        found = [e for name in sets for e in self.events_of("ReplicaSet", name, *reasons)]
+        found += self.events_of(workload.item.api_kind, workload.name, *reasons)
+        return sorted(found, key=lambda e: e.said("last_at"), reverse=True)
+
+    def lines(self, pattern: re.Pattern[str], *, service: str | None = None) -> Iterator[Line]:
+        """Log groups that hold the pattern in a raw line or in the template."""
+        for group, evidence in self.logs:
+            if service is not None and group.service != service:
+                continue
+            for line in (*group.examples, group.template):
+                if found := pattern.search(line):
+                    yield Line(group.service or "", line, group.count, evidence, found)
+                    break
+
+    def node_down(self, name: str) -> bool:
+        node = self.nodes.get(name)
+        return node is not None and not flag(node.fields, "ready")
+
+    @cached_property
+    def control_plane(self) -> frozenset[str]:
+        return frozenset(name for name, node in self.nodes.items() if is_control_plane(node))
+
+
+_MANY = frozenset({"Event", "ConfigReference", "Alert", "Reachability"})
+
+
+def is_control_plane(node: Thing) -> bool:
+    labels = labels_of(node.fields, "labels")
+    role = labels.get("kubernetes.io/role")
+    return any(key in labels for key in _CONTROL_PLANE) or role in {"master", "control-plane"}
+
+
+def cluster_of(items: Sequence[tuple[Item, str]], *, now: datetime, facts: Facts | None = None) -> Cluster:
+    """Items with their evidence ids; logs, series and calls come from the facts when there are any."""
+    things = tuple(Thing(item, evidence) for item, evidence in items)
+    if facts is None:
+        return Cluster(things=things, now=now, moves=moves_of(items, ()))
+    return Cluster(
+        things=things,
+        now=now,
+        logs=facts.logs,
+        graph=build(facts),
+        moves=moves_of(items, facts.series, start_s=facts.start_s, end_s=facts.end_s),
+    )
+
+
+def plain_containers(pod: Thing) -> list[JsonObject]:
+    """Containers that run with the pod, without init containers."""
+    return [c for c in pod.parts("containers") if not flag(c, "init")]
+
+
+def template_containers(workload: Thing) -> list[JsonObject]:
+    return [c for c in workload.parts("template", "containers") if not flag(c, "init")]
+
+
+def pod_is_ready(pod: Thing) -> bool:
+    return flag(pod.fields, "ready") is True
+
+
+def names(obj: JsonObject, *path: str) -> list[str]:
+    return texts(obj, *path)
+
+
+def spec_of(thing: Thing) -> JsonObject:
+    """Pod spec fields of a pod or of a workload's template."""
+    return mapping(thing.fields, "spec") or mapping(thing.fields, "template", "spec")

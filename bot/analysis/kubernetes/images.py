@@ -1,0 +1,103 @@
+"""Images that do not come: the registry's name, the image's name, or the right to read it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from bot.analysis.kubernetes.cluster import Cluster, Thing
+from bot.analysis.kubernetes.match import Match
+from bot.domain.evidence import FindingKind
+from connectors.kubernetes.reading import text
+from connectors.model import JsonObject
+
+_K = FindingKind
+_WAITING = frozenset(
+    {"ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"}
+)
+_NAME = re.compile(
+    r"no such host|server misbehaving|name resolution|lookup \S+( on \S+)?: (?!.*refused)|Name or service not known",
+    re.I,
+)
+_RIGHT = re.compile(
+    r"failed to authorize|unauthorized|\b401\b|\b403\b|forbidden|no basic auth|authentication required|"
+    r"authorization failed|access (?:to the resource )?(?:is )?denied|insufficient_scope",
+    re.I,
+)
+_ABSENT = re.compile(
+    r"not found|NotFound|manifest unknown|manifest for \S+ not|name unknown|repository does not exist|"
+    r"invalid reference format|couldn't parse image|no matching manifest|tag does not exist",
+    re.I,
+)
+_HUB_UNSURE = re.compile(r"repository does not exist or may require|pull access denied", re.I)
+_OF_CAUSE = {
+    "image_registry_dns_failure": ("the registry's name does not resolve", "The registry's name resolves on the node."),
+    "incorrect_image_reference": ("the registry has no such image or tag", "The registry lists this image and tag."),
+    "missing_image_pull_secret": (
+        "the registry refuses it without valid credentials",
+        "The image can be pulled with the pull secrets of the pod.",
+    ),
+}
+
+
+def image_does_not_come(cluster: Cluster) -> Iterator[Match]:
+    """A container waits for its image; the kubelet's last message tells which of three things is wrong."""
+    for pod in cluster.pods:
+        for container in pod.parts("containers"):
+            if (text(container, "reason") or "") not in _WAITING:
+                continue
+            message, evidence = _message(cluster, pod, container)
+            lacks_secret = _lacks_secret(cluster, pod)
+            for cause, confidence in judge(message, lacks_secret=lacks_secret):
+                yield _match(pod, container, cause, confidence, (pod.evidence, evidence))
+
+
+def judge(message: str, *, lacks_secret: bool = False) -> list[tuple[str, float]]:
+    """Causes with confidence for what a runtime says about a failed pull.
+
+    Docker Hub answers the same to a missing repository and to a missing right, so both are kept there.
+    """
+    if _HUB_UNSURE.search(message):
+        right = 0.85 if lacks_secret else 0.5
+        return [("incorrect_image_reference", 1.35 - right - 0.3 * lacks_secret), ("missing_image_pull_secret", right)]
+    if _NAME.search(message):
+        return [("image_registry_dns_failure", 0.95)]
+    if _RIGHT.search(message):
+        return [("missing_image_pull_secret", 0.95)]
+    if _ABSENT.search(message) or "InvalidImageName" in message:
+        return [("incorrect_image_reference", 0.95)]
+    if lacks_secret:
+        return [("missing_image_pull_secret", 0.8)]
+    return [("incorrect_image_reference", 0.45), ("missing_image_pull_secret", 0.3)]
+
+
+def _message(cluster: Cluster, pod: Thing, container: JsonObject) -> tuple[str, str]:
+    """The most telling message: the container's own, or an event of this pod that names its image."""
+    own = f"{text(container, 'reason')}: {text(container, 'message') or ''}"
+    if "Back-off" not in own and len(own) > 60:
+        return own, pod.evidence
+    image = text(container, "image") or ""
+    events = cluster.events_of("Pod", pod.name, "Failed", "InspectFailed", "ErrImagePull")
+    telling = [e for e in events if "pull" in e.said("message").lower() and image in e.said("message")]
+    return (telling[0].said("message"), telling[0].evidence) if telling else (own, pod.evidence)
+
+
+def _lacks_secret(cluster: Cluster, pod: Thing) -> bool:
+    if cluster.events_of("Pod", pod.name, "FailedToRetrieveImagePullSecret"):
+        return True
+    missing = (r for r in cluster.of("ConfigReference") if r.app == pod.app)
+    return any(r.said("where") == "imagePullSecrets" for r in missing)
+
+
+def _match(pod: Thing, container: JsonObject, cause: str, confidence: float, evidence: tuple[str, ...]) -> Match:
+    image = text(container, "image") or "its image"
+    words, disproof = _OF_CAUSE[cause]
+    return Match(
+        pod.component, cause, confidence, _K.IMAGE_PULL_FAILED,
+        f"{pod.name} cannot pull {image}: {words}", disproof, evidence,
+        {"object": pod.app, "pod": pod.name, "image": image, "namespace": pod.item.namespace, "service": pod.app,
+         "container": text(container, "name")},
+    )  # fmt: skip
+
+
+SIGNATURES = (image_does_not_come,)

@@ -1,0 +1,130 @@
+"""Probes that fail although the application is well: wrong port, wrong protocol, too strict or too early."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from bot.analysis.kubernetes.cluster import Cluster, Thing, plain_containers
+from bot.analysis.kubernetes.match import Match
+from bot.domain.evidence import FindingKind
+from connectors.kubernetes.reading import flag, mapping, number, objects, text
+from connectors.model import JsonObject
+
+_K = FindingKind
+_PROTOCOL = re.compile(
+    r"malformed HTTP|transport connection broken|HTTP response to HTTPS|server gave HTTP|unsupported protocol scheme|"
+    r"tls: first record|does not implement the grpc health|Unimplemented|http2: (?:server|frame)|unexpected EOF|"
+    r": EOF\b|error reading server preface|HTTP/2 client preface",
+    re.I,
+)
+_STATUS = re.compile(r"probe failed with statuscode: (\d+)", re.I)
+_NOBODY = re.compile(r"connection refused|failed to connect|i/o timeout|deadline exceeded|no route to host", re.I)
+_LEAST_FAILURES = 3
+STRICT_S = 15.0
+"""A process that may take less than this to answer for the first time is given too little: the default gives 30 s."""
+
+
+def probe_is_wrong(cluster: Cluster) -> Iterator[Match]:
+    """A probe fails again and again; its settings are held against the container's ports and its other probe."""
+    for pod in cluster.pods:
+        for container in plain_containers(pod):
+            for kind in ("liveness", "readiness"):
+                probe = mapping(container, "probes", kind)
+                failures = _failures(cluster, pod, kind) if probe else []
+                if failures and _hurts(kind, container, failures):
+                    yield from _judge(pod, container, kind, probe, failures)
+
+
+def _failures(cluster: Cluster, pod: Thing, kind: str) -> list[Thing]:
+    events = cluster.events_of("Pod", pod.name, "Unhealthy", "ProbeWarning", "ProbeError")
+    return [e for e in events if e.said("message").lower().startswith(kind)]
+
+
+def _hurts(kind: str, container: JsonObject, failures: list[Thing]) -> bool:
+    """A liveness probe hurts by restarts, a readiness probe by keeping a running container out of service."""
+    often = sum(e.count("count") for e in failures) >= _LEAST_FAILURES
+    restarts = number(container, "restarts") or 0
+    if kind == "liveness":
+        return often and restarts >= 1
+    return often and not flag(container, "ready") and text(container, "state") == "running" and restarts == 0
+
+
+def _judge(pod: Thing, container: JsonObject, kind: str, probe: JsonObject, failures: list[Thing]) -> Iterator[Match]:
+    fault, confidence = verdict(kind, probe, container, " ".join(e.said("message") for e in failures[:3]))
+    if fault is None:
+        return
+    count = sum(e.count("count") for e in failures)
+    text_ = f"the {kind} probe of {pod.name} failed {count} times: {_words(fault, probe, container)}"
+    if kind == "liveness":
+        text_ += f"; {number(container, 'restarts') or 0} restarts"
+    yield Match(
+        pod.component, f"{kind}_probe_incorrect_{fault}", confidence, _K.PROBE_FAILED, text_,
+        "The application does not answer either when asked on its own port in its own protocol.",
+        (pod.evidence, failures[0].evidence),
+        {"object": pod.app, "pod": pod.name, "container": text(container, "name"), "probe": kind, "count": count,
+         "port": probe.get("port"), "namespace": pod.item.namespace, "service": pod.app},
+    )  # fmt: skip
+
+
+def verdict(kind: str, probe: JsonObject, container: JsonObject, message: str) -> tuple[str | None, float]:
+    """(port, protocol or timing, confidence) for a failing probe; None when its settings look right."""
+    other = mapping(container, "probes", "readiness" if kind == "liveness" else "liveness")
+    port, own = number(probe, "port_number"), listening(container)
+    foreign = port is None or (bool(own) and port not in own)
+    same_port = not other or number(other, "port_number") == port
+    if _PROTOCOL.search(message):
+        return "protocol", 0.95
+    if foreign and "port" in probe:
+        return "port", 0.95
+    if other and not same_port and number(other, "port_number") in own | {None}:
+        return "port", 0.8
+    if other and text(other, "kind") != text(probe, "kind") and same_port:
+        return "protocol", 0.85
+    if status := _STATUS.search(message):
+        return ("protocol", 0.6) if status[1] in {"400", "404", "405", "415", "426", "505"} else (None, 0.0)
+    if kind == "liveness":
+        return _timing(probe, message)
+    return (None, 0.0) if own else ("port", 0.35)
+
+
+def _timing(probe: JsonObject, message: str) -> tuple[str | None, float]:
+    """Right port and protocol: strictness decides."""
+    strict = patience_s(probe) < STRICT_S
+    slow = "Client.Timeout" in message or "did not complete" in message or _NOBODY.search(message)
+    return ("timing", 0.93 if strict else 0.55) if slow or strict else (None, 0.0)
+
+
+def patience_s(probe: JsonObject) -> float:
+    """Seconds from the start of a container until the probe gives up on it.
+
+    Defaults: https://kubernetes.io/docs/tasks/configure-pod-container/configure-liveness-readiness-startup-probes/
+    """
+    delay, period = number(probe, "initial_delay_s") or 0, number(probe, "period_s") or 10
+    return delay + period * (number(probe, "failure_threshold") or 3)
+
+
+def listening(container: JsonObject) -> set[int]:
+    """Ports the container declares or is told to listen on."""
+    declared = {number(p, "port") or 0 for p in objects(container, "ports")} - {0}
+    told = {
+        int(value)
+        for entry in objects(container, "env")
+        if (text(entry, "name") or "") in {"PORT", "SERVER_PORT", "HTTP_PORT", "LISTEN_PORT"}
+        and (value := text(entry, "value") or "").isdigit()
+    }
+    return declared | told
+
+
+def _words(fault: str, probe: JsonObject, container: JsonObject) -> str:
+    ports = ", ".join(str(p) for p in sorted(listening(container))) or "no declared port"
+    match fault:
+        case "port":
+            return f"it asks port {probe.get('port')} while the container listens on {ports}"
+        case "protocol":
+            return f"it asks over {text(probe, 'kind')} at port {probe.get('port')}, where something else is spoken"
+        case _:
+            return f"it gives up after {patience_s(probe):g} s"
+
+
+SIGNATURES = (probe_is_wrong,)

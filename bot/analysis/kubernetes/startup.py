@@ -1,0 +1,196 @@
+"""Containers that are made and do not start: missing Secrets, unreadable volumes, too little memory, taken ports."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from bot.analysis.kubernetes.cluster import Cluster, Thing, plain_containers, pod_is_ready
+from bot.analysis.kubernetes.match import Match
+from bot.domain.evidence import FindingKind
+from connectors.kubernetes.reading import flag, mapping, number, objects, text
+from connectors.model import JsonObject
+
+_K = FindingKind
+_SECRET = re.compile(
+    r"secrets? [\"“]?(?P<name>[\w.-]+)[\"”]? not found|couldn't find key \S+ in Secret (?P<key>[\w./-]+)", re.I
+)
+_DENIED = re.compile(
+    r"permission denied|EACCES|operation not permitted|read-only file system|AccessDeniedException", re.I
+)
+_OOM_INIT = re.compile(r"OOM-?killed|memory limit too low", re.I)
+_TAKEN = re.compile(
+    r"address already in use|EADDRINUSE|port(?: \d+)? (?:is |was )?already (?:in use|being used|allocated)|"
+    r"BindException|failed to bind|cannot bind|only one usage of each socket",
+    re.I,
+)
+_ISTIO_PORTS = frozenset({15000, 15001, 15004, 15006, 15008, 15020, 15021, 15053, 15090})
+_FAILING = frozenset({"CrashLoopBackOff", "Error", "RunContainerError", "CreateContainerError", "StartError"})
+
+
+def secret_missing(cluster: Cluster) -> Iterator[Match]:
+    """A pod that is not ready refers to a Secret, or a key of one, that is not there."""
+    for pod in cluster.pods:
+        if pod_is_ready(pod):
+            continue
+        waiting = [(f"{text(c, 'reason')} {text(c, 'message')}", pod.evidence) for c in pod.parts("containers")]
+        events = cluster.events_of("Pod", pod.name, "Failed", "FailedMount")
+        said = [*waiting, *((e.said("message"), e.evidence) for e in events)]
+        hit = next(((f, e) for message, e in said if (f := _SECRET.search(message))), None)
+        if hit:
+            yield _secret(pod, hit[0]["name"] or hit[0]["key"], (pod.evidence, hit[1]), 0.95)
+    for reference in cluster.of("ConfigReference"):
+        unready = [p for p in cluster.pods_of(reference.app) if not pod_is_ready(p)]
+        if reference.said("kind") == "Secret" and reference.said("where") != "imagePullSecrets" and unready:
+            yield _secret(unready[0], reference.said("ref"), (reference.evidence,), 0.9)
+
+
+def _secret(pod: Thing, name: str, evidence: tuple[str, ...], confidence: float) -> Match:
+    return Match(
+        pod.component, "missing_secret_binding", confidence, _K.CONFIG_REFERENCE_MISSING,
+        f"{pod.name} does not start: Secret {name} that it refers to does not exist or lacks a key",
+        f"Secret {name} exists in the namespace with the key asked for.", evidence,
+        {"object": pod.app, "ref": name, "pod": pod.name, "namespace": pod.item.namespace, "service": pod.app},
+    )  # fmt: skip
+
+
+def volume_not_permitted(cluster: Cluster) -> Iterator[Match]:
+    """A container fails on its volume: its log says so, or it ends at once with nothing else to explain it."""
+    for pod in cluster.pods:
+        for container in plain_containers(pod):
+            if not _keeps_failing(container) or not _own_mounts(pod, container):
+                continue
+            line = next(cluster.lines(_DENIED, service=pod.app), None)
+            mounts = cluster.events_of("Pod", pod.name, "FailedMount", "Failed")
+            event = next((e for e in mounts if _DENIED.search(e.said("message"))), None)
+            if line or event:
+                evidence = line.evidence if line else event.evidence if event else pod.evidence
+                yield _volume(pod, container, 0.93, (pod.evidence, evidence))
+            elif _ends_at_once(container):
+                yield _volume(pod, container, 0.55, (pod.evidence,))
+
+
+def _keeps_failing(container: JsonObject) -> bool:
+    failing = text(container, "reason") in _FAILING or (number(container, "restarts") or 0) >= 2
+    killed = {text(container, "reason"), text(container, "last_reason")} & {"OOMKilled"}
+    return failing and not killed and not flag(container, "ready")
+
+
+def _own_mounts(pod: Thing, container: JsonObject) -> list[str]:
+    """Mounts of storage that can be written by somebody else: claims, paths of the node, network disks."""
+    outside = {text(v, "name") for v in objects(mapping(pod.fields, "spec"), "volumes") if text(v, "kind") in _STORAGE}
+    return [text(m, "path") or "" for m in objects(container, "mounts") if text(m, "volume") in outside]
+
+
+_STORAGE = frozenset({"PersistentVolumeClaim", "hostPath", "nfs", "csi"})
+
+
+def _ends_at_once(container: JsonObject) -> bool:
+    """It ended by itself with an error, not by a probe or a signal."""
+    code = number(container, "last_exit_code")
+    return code is not None and 0 < code < 128
+
+
+def _volume(pod: Thing, container: JsonObject, confidence: float, evidence: tuple[str, ...]) -> Match:
+    path = ", ".join(_own_mounts(pod, container)[:2])
+    user = mapping(container, "security").get("run_as_user") or mapping(pod.fields, "spec", "security").get(
+        "run_as_user"
+    )
+    who = f" as user {user}" if user is not None else ""
+    return Match(
+        pod.component, "volume_mount_permission_denied", confidence, _K.CRASH_LOOPING,
+        f"{pod.name} ends with exit code {number(container, 'last_exit_code') or 1} right after it starts{who} with "
+        f"its volume at {path}, which it seems not to be allowed to use",
+        "The same container runs with an empty directory owned by its user, and still ends.", evidence,
+        {"object": pod.app, "pod": pod.name, "container": text(container, "name"), "path": path,
+         "namespace": pod.item.namespace, "service": pod.app},
+    )  # fmt: skip
+
+
+def killed_for_memory(cluster: Cluster) -> Iterator[Match]:
+    """The kernel killed a container of a pod that is not well, or its first process could not even start."""
+    for pod in cluster.pods:
+        for container in plain_containers(pod):
+            if "OOMKilled" in {text(container, "reason"), text(container, "last_reason")}:
+                yield _oom(pod, container, 0.95, (pod.evidence,))
+        events = cluster.events_of("Pod", pod.name, "FailedCreatePodSandBox", "Failed", "BackOff", "FailedStart")
+        hit = next((e for e in events if _OOM_INIT.search(e.said("message"))), None)
+        if hit and not pod_is_ready(pod) and plain_containers(pod):
+            yield _oom(pod, _tightest(pod), 0.95, (pod.evidence, hit.evidence))
+
+
+def _tightest(pod: Thing) -> JsonObject:
+    limited = [c for c in plain_containers(pod) if mapping(c, "limits").get("memory")]
+    return limited[0] if limited else plain_containers(pod)[0]
+
+
+def _oom(pod: Thing, container: JsonObject, confidence: float, evidence: tuple[str, ...]) -> Match:
+    limit = mapping(container, "limits").get("memory") or "not set"
+    return Match(
+        pod.component, "oom_killed", confidence, _K.OOM_KILLED,
+        f"a container of {pod.name} is killed for memory; its limit is {limit}",
+        "The container stays up with the limit it has.", evidence,
+        {"object": pod.app, "pod": pod.name, "container": text(container, "name"), "limit": limit,
+         "namespace": pod.item.namespace, "service": pod.app, "count": pod.count("restarts")},
+    )  # fmt: skip
+
+
+def port_taken_in_pod(cluster: Cluster) -> Iterator[Match]:
+    """Two containers of a pod want one port, or one of them says that its port is taken."""
+    for pod in cluster.pods:
+        containers = plain_containers(pod)
+        clash = _clash(containers)
+        line = next(cluster.lines(_TAKEN, service=pod.app), None)
+        if pod_is_ready(pod) or len(containers) < 2 or not (clash or line):
+            continue
+        failing = any(_keeps_failing(c) for c in containers)
+        confidence = (0.95 if line else 0.85) if clash else 0.85
+        if not failing and not line:
+            confidence = 0.5
+        port = f"port {clash}" if clash else "the same port"
+        known = " and ".join(text(c, "name") or "" for c in containers[:3])
+        yield Match(
+            pod.component, "service_sidecar_port_conflict", confidence, _K.CRASH_LOOPING,
+            f"containers {known} of {pod.name} share one network and both want {port}",
+            "Each container of the pod listens on a port of its own.",
+            (pod.evidence, *((line.evidence,) if line else ())),
+            {"object": pod.app, "pod": pod.name, "port": clash, "namespace": pod.item.namespace, "service": pod.app},
+        )  # fmt: skip
+
+
+def _clash(containers: list[JsonObject]) -> int | None:
+    """A port that two containers declare or are told to use, or that the mesh's proxy keeps for itself."""
+    seen: dict[int, str] = {}
+    has_proxy = any(text(c, "name") == "istio-proxy" for c in containers)
+    for container in containers:
+        name = text(container, "name") or ""
+        for port in _wanted(container):
+            if port in seen and seen[port] != name:
+                return port
+            if has_proxy and name != "istio-proxy" and port in _ISTIO_PORTS:
+                return port
+            seen[port] = name
+    return None
+
+
+_PORT_NAMES = re.compile(r"^(?:SERVER_|HTTP_|LISTEN_|APP_)?PORT$")
+_PORT_FLAG = re.compile(r"(?:--?(?:server[.-])?port[= ]|-l[= ]|listen(?:-address)?[= ]\S*:|\bhttp\.server )(\d{2,5})")
+
+
+def _wanted(container: JsonObject) -> set[int]:
+    found = {number(p, "port") or 0 for p in objects(container, "ports")}
+    for entry in objects(container, "env"):
+        value = text(entry, "value") or ""
+        if _PORT_NAMES.match(text(entry, "name") or "") and value.isdigit():
+            found.add(int(value))
+    words = " ".join(str(w) for key in ("command", "args") for w in _words(container, key))
+    found.update(int(port) for port in _PORT_FLAG.findall(words))
+    return found - {0}
+
+
+def _words(container: JsonObject, key: str) -> list[object]:
+    value = container.get(key)
+    return list(value) if isinstance(value, list) else []
+
+
+SIGNATURES = (secret_missing, volume_not_permitted, killed_for_memory, port_taken_in_pod)
