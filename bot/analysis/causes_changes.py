@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 
 from bot.analysis.candidates import Candidate
-from bot.analysis.changes import NearChange
+from bot.analysis.changes import NearChange, short_version
 from bot.analysis.facts import clock
 from bot.analysis.metrics import Family
 from bot.analysis.scene import Scene
@@ -44,7 +44,7 @@ def _changed(scene: Scene, service: str, cause: str, near: NearChange) -> Candid
     sent = scene.lost_from(service) * (1.0 if failing else 0.2)  # slow calls are the way there, seldom the caller
     scope = min(1.0, scene.own(service) + scene.lost_to(service) + sent)
     what = "release" if cause == "bad_deployment" else "configuration change"
-    version = f" {change.version}" if change.version else ""
+    version = f" {short_version(change.version)}" if change.version else ""
     made = Candidate(
         component=component,
         cause=cause,

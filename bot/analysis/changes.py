@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +14,7 @@ from bot.domain.evidence import Finding, FindingKind
 from connectors.model import Change
 
 LOOK_BACK_S = 2 * 3600.0
+_REGISTRY = re.compile(r"(?<![\w/.-])(?:[\w-]+\.)+[\w-]+(?::\d+)?/(?:[\w.-]+/)*(?=[\w.-]+[:@])")
 AFTER_S = 60.0
 HALF_LIFE_S = 30 * 60.0
 
@@ -24,6 +26,19 @@ class NearChange:
     change: Change
     finding: Finding
     nearness: float
+
+
+def short_version(version: str) -> str:
+    """The tag of an image reference, or the beginning of its digest; any other version as it is."""
+    if "@sha256:" in version:
+        return version.rpartition("@sha256:")[2][:12]
+    name = version.rpartition("/")[2]
+    return name.partition(":")[2] or name if "/" in version or ":" in name else version
+
+
+def short_images(text: str) -> str:
+    """Image references without the registry and the folders before the name."""
+    return _REGISTRY.sub("", text)
 
 
 def near_changes(facts: Facts, onset: datetime | None, distance: Mapping[str, int]) -> Iterator[NearChange]:
@@ -44,13 +59,14 @@ def _finding(change: Change, evidence_id: str, ahead_s: float, distance: Mapping
     place = {None: "which is not on the symptom's call path", 0: "the service that shows the symptom"}.get(
         steps, f"{steps} calls below the symptom" if steps != 1 else "called by the service that shows the symptom"
     )
-    what = " ".join(change.what.split())[:140]
+    what = short_images(" ".join(change.what.split()))[:140]
     by = f" by {change.by}" if change.by else ""
-    version = f" {change.version}" if change.version and change.version not in what else ""
+    version = f" {short_version(change.version)}" if change.version else ""
+    word = "release" if change.change == "deployment" else f"{change.change} change"
     return make_finding(
         FindingKind.CHANGE_BEFORE_ONSET,
         f"app/{change.service}",
-        f"{change.change}{version} of {change.service}{by} at {clock(change.at)}, {when}: “{what}” ({place})",
+        f"{word}{version} of {change.service}{by} at {clock(change.at)}, {when}, {place}: {what}",
         (evidence_id,),
         weight=nearness if steps is not None else 0.3 * nearness,
         onset_s=change.at.timestamp(),

@@ -6,6 +6,7 @@ import re
 from datetime import datetime
 
 from bot.analysis import telling
+from bot.analysis.changes import short_images
 from bot.domain.evidence import Evidence
 from connectors.model import Changes, LogGroup, Logs, Objects, Rows, SeriesSet, Text, Traces, payload_size
 
@@ -83,8 +84,9 @@ def _noun(kind: str) -> tuple[str, str]:
 def _changes(payload: Changes) -> str:
     if not payload.items:
         return "No changes"
-    last = max(payload.items, key=lambda change: change.at)
-    return _clip(f"{_count(len(payload.items), 'change')}; last {last.at:%H:%M} UTC: {last.service}: {last.what}")
+    newest = sorted(payload.items, key=lambda change: change.at, reverse=True)[:3]
+    told = "; ".join(f"{change.at:%H:%M} {change.service}: {short_images(change.what)}" for change in newest)
+    return _clip(f"{_count(len(payload.items), 'change')}: {told}")
 
 
 def _count(number: int, noun: str, plural: str | None = None) -> str:
