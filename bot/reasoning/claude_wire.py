@@ -216,13 +216,15 @@ def _length(event: Any) -> int:
 
 
 def _turn(message: Message) -> Turn:
+    if message.stop_reason is None:
+        raise ReasonerFailed("Claude's answer broke off.")
     texts = [block.text for block in message.content if block.type == "text"]
     calls = [block for block in message.content if block.type == "tool_use"]
     wanted = tuple(
         Wanted(id=str(call.id), name=str(call.name), arguments=call.input if isinstance(call.input, dict) else {})
         for call in calls
     )
-    return Turn(text="".join(texts), wanted=wanted, stop=str(message.stop_reason or "end_turn"))
+    return Turn(text="".join(texts), wanted=wanted, stop=str(message.stop_reason))
 
 
 def _usage(spent: Usage, heard: Heard) -> Usage:
