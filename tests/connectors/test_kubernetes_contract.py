@@ -58,7 +58,8 @@ class TestKubernetesContract(ConnectorContract):
         ]
         found = [self.call(tool, namespace="", services=[]) for tool in plain]
         query = self.call("run_query", command="kubectl get deploy -n shop")
-        outcome = self.call("read_outcome", tool="restart_workload", arguments={"namespace": "shop", "name": "web"})
+        asked = {"tool": "restart_workload", "arguments": {"namespace": "shop", "name": "web"}}
+        outcome = ToolCall(connector=NAME, tool="read_outcome", arguments=asked, window=WINDOW)
         return (*found, self.call("list_nodes"), self.call("get_logs", services=["web"]), query, outcome)
 
     def sized_call(self) -> tuple[ToolCall, int]:
