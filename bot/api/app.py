@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable
 
-from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi import FastAPI, HTTPException, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -14,6 +14,7 @@ from bot.api.routes import ApiParts, make_router
 from bot.telemetry import Metrics
 
 LARGEST_BODY_BYTES = 1_000_000
+SLACK_PATH = "/slack/events"
 _TOO_LARGE = f"The body may have {LARGEST_BODY_BYTES:,} bytes at the most."
 # (headers, raw body) -> (status, headers, body); from the Slack face in HTTP mode.
 SlackDoor = Callable[[list[tuple[str, str]], bytes], Awaitable[tuple[int, dict[str, str], bytes]]]
@@ -26,7 +27,7 @@ def make_app(parts: ApiParts, metrics: Metrics, *, slack: SlackDoor | None = Non
     app.include_router(make_router(parts))
     _plain_routes(app, metrics)
     if slack is not None:
-        _slack_route(app, slack)
+        app.add_middleware(_SlackEntry, door=slack)
     app.add_middleware(_BodyCap)
     app.add_middleware(_Counted, metrics=metrics)
     return app
@@ -43,12 +44,44 @@ def _plain_routes(app: FastAPI, metrics: Metrics) -> None:
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 
-def _slack_route(app: FastAPI, slack: SlackDoor) -> None:
-    @app.post("/slack/events", include_in_schema=False)
-    async def slack_events(request: Request) -> Response:
-        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw]
-        status, answer_headers, body = await slack(headers, await request.body())
-        return Response(body, status_code=status, headers=answer_headers)
+class _SlackEntry:
+    """Slack's door stands before the framework: somebody counts the milliseconds there."""
+
+    def __init__(self, app: ASGIApp, door: SlackDoor) -> None:
+        self._app = app
+        self._door = door
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] != SLACK_PATH or scope["method"] != "POST":
+            await self._app(scope, receive, send)
+            return
+        scope["route_path"] = SLACK_PATH
+        body = await _whole_body(receive)
+        if body is None:
+            await _refuse(scope, receive, send)
+            return
+        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
+        status, answer_headers, answer = await self._door(headers, body)
+        raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer_headers.items()]
+        raw.append((b"content-length", str(len(answer)).encode()))
+        await send({"type": "http.response.start", "status": status, "headers": raw})
+        await send({"type": "http.response.body", "body": answer})
+
+
+async def _whole_body(receive: Receive) -> bytes | None:
+    """The body; None as soon as it is over the cap or the caller is gone."""
+    parts: list[bytes] = []
+    left = LARGEST_BODY_BYTES
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return None
+        parts.append(message.get("body", b""))
+        left -= len(parts[-1])
+        if left < 0:
+            return None
+        if not message.get("more_body", False):
+            return b"".join(parts)
 
 
 class _Counted:
@@ -73,7 +106,7 @@ class _Counted:
         try:
             await self._app(scope, receive, noted)
         finally:
-            route = getattr(scope.get("route"), "path", "other")
+            route = scope.get("route_path") or getattr(scope.get("route"), "path", "other")
             self._metrics.requests.labels(scope["method"], route, str(status)).inc()
             self._metrics.request_seconds.labels(route).observe(time.perf_counter() - started)
 

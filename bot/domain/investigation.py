@@ -84,6 +84,11 @@ class Spent(Frozen):
     rows: int = 0
 
 
+# Shared by all new investigations: as plain defaults they would be copied deeply for each.
+_NO_REQUESTS, _NOTHING_SPENT = Requests(), Spent()
+_NO_PHASES = tuple(PhaseProgress(name=name) for name in PHASE_ORDER)
+
+
 class Investigation(Frozen):
     """The current row.
 
@@ -109,8 +114,8 @@ class Investigation(Frozen):
     worker: str | None = None
     fence: int = 0
     reason: str = ""
-    requests: Requests = Requests()
-    phases: tuple[PhaseProgress, ...] = tuple(PhaseProgress(name=name) for name in PHASE_ORDER)
+    requests: Requests = Field(default_factory=lambda: _NO_REQUESTS)
+    phases: tuple[PhaseProgress, ...] = Field(default_factory=lambda: _NO_PHASES)
     analysis: Analysis | None = None
     plan: Plan | None = None
     executions: tuple[ExecutionRecord, ...] = ()
@@ -121,7 +126,7 @@ class Investigation(Frozen):
     hypotheses: tuple[JsonObject, ...] = ()
     report: Report | None = None
     transitions: tuple[Transition, ...] = ()
-    spent: Spent = Spent()
+    spent: Spent = Field(default_factory=lambda: _NOTHING_SPENT)
     feedback: tuple[JsonObject, ...] = ()
 
     @property

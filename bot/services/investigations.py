@@ -15,7 +15,7 @@ from bot.domain.ids import InvestigationId, derived_id, investigation_stream, ma
 from bot.domain.investigation import Investigation
 from bot.domain.question import Question, Setting
 from bot.domain.states import InvestigationState
-from bot.errors import InvalidRequest, MoveRefused, NotAllowed, SequenceConflict
+from bot.errors import BotError, InvalidRequest, MoveRefused, NotAllowed, SequenceConflict
 from bot.reasoning.reading import check_question, clean, read_question
 from bot.reasoning.timespan import find_span
 from bot.store import DuplicateDelivery, Store
@@ -24,6 +24,7 @@ from connectors.model import Clock, Frozen, JsonObject, TimeWindow
 _S = InvestigationState
 _LONGEST_GUIDANCE = 3_000
 _ATTEMPTS = 20
+_DONE_ALREADY = "That was done already."
 _FEEDBACK = frozenset({"helpful", "not_helpful", "confirm_cause", "wrong_cause"})
 
 
@@ -264,9 +265,12 @@ class Investigations:
             raise NotAllowed("Guests can read, but not steer investigations.")
         for _ in range(_ATTEMPTS):
             state = await self._store.investigation(investigation_id)
-            if delivery_id and await self._store.delivery_seen(delivery_id):
-                return "That was done already."
-            events, sentence = decide(state)
+            try:
+                events, sentence = decide(state)
+            except BotError:
+                if delivery_id and await self._store.delivery_seen(delivery_id):
+                    return _DONE_ALREADY
+                raise
             try:
                 await self._store.append(
                     investigation_stream(investigation_id),
@@ -277,7 +281,7 @@ class Investigations:
             except SequenceConflict:
                 continue
             except DuplicateDelivery:
-                return "That was done already."
+                return _DONE_ALREADY
             return sentence
         raise SequenceConflict("Too much is happening in this investigation right now. Try again.")
 

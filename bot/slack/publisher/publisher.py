@@ -28,6 +28,7 @@ from bot.slack.web import SlackRefused, SlackUnreachable, SlackWeb
 log = logging.getLogger(__name__)
 OUTBOX = "outbox"
 IDLE_S = 1.0
+GATHER_S = 0.05
 NOT_HOLDER_S = 1.0
 SURE_S = 3.0
 BACKOFF_MOST_S = 30.0
@@ -41,6 +42,7 @@ class _Follow:
     """One stream somebody has to redraw."""
 
     stream: str
+    seen_seq: int = 0
     dirty: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
     drawn_at: float = 0.0
@@ -67,7 +69,7 @@ class Publisher:
         self._poster = Poster(web, store)
         self._following: dict[str, _Follow] = {}
         self._briefs: OrderedDict[str, EvidenceBrief] = OrderedDict()
-        self._held_at = 0.0
+        self._held_at = self._looked_at = 0.0
 
     @property
     def refused(self) -> frozenset[str]:
@@ -98,9 +100,12 @@ class Publisher:
         if not await self._hold():
             await asyncio.sleep(NOT_HOLDER_S)
             return
+        self._looked_at = time.monotonic()
         for row in await self._store.outgoing(limit=1_000):
             await self._wake(row.stream, row.latest_seq)
         await self._store.wait_for_outgoing(IDLE_S)
+        # The next look may follow a while later: many changes of the same moment are one look at the outbox.
+        await asyncio.sleep(max(0.0, self._looked_at + GATHER_S - time.monotonic()))
 
     async def _hold(self) -> bool:
         """Take or keep the outbox; it lapses after five seconds, also for a process that was frozen."""
@@ -119,6 +124,9 @@ class Publisher:
         follow = self._following.get(stream)
         if follow is None:
             follow = self._following[stream] = _Follow(stream)
+        if latest_seq <= follow.seen_seq and follow.task is not None and not follow.task.done():
+            return  # it waits for its turn and knows already
+        follow.seen_seq = latest_seq
         follow.dirty.set()
         if follow.task is None or follow.task.done():
             follow.task = asyncio.create_task(self._follow(follow), name=f"publish {stream}")
