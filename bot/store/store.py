@@ -16,9 +16,10 @@ from bot.domain.events import Event, NewEvent
 from bot.domain.evidence import Evidence
 from bot.domain.ids import investigation_stream
 from bot.domain.investigation import Investigation
+from bot.domain.remediation import Proposal, ProposalState
 from bot.domain.states import InvestigationState
 from bot.errors import BotError, InvalidRequest, SequenceConflict, StoreBusy, UnknownId
-from bot.store import access, claims, outbox, reading, rows, verify
+from bot.store import access, claims, outbox, reading, remediation, rows, verify
 from bot.store.backend import Backend, StoreUnreachable, Work
 from bot.store.gathering import Gathered
 from bot.store.model import Appended, BrokenLink, Claim, DuplicateDelivery, Fence, Outgoing, Posted, RoleBinding
@@ -355,3 +356,22 @@ class Store:
     async def role_bindings(self, principal_id: str | None = None) -> list[RoleBinding]:
         """The roles of one principal, or of all. They change by RoleGranted and RoleRevoked in the stream `access`."""
         return await self._ask(lambda c: access.bindings(c, self._workspace, principal_id))
+
+    # proposals
+
+    async def proposal(self, proposal_id: str) -> Proposal:
+        """One proposal as its stream adds up; UnknownId when there is none."""
+        found = await self._ask(lambda c: remediation.proposal(c, self._workspace, proposal_id))
+        if found is None:
+            raise UnknownId(f"There is no proposal {proposal_id[:60]!r}.")
+        return found
+
+    async def proposals(
+        self, *, investigation_id: str | None = None, states: Collection[ProposalState] = (), limit: int = 50
+    ) -> list[Proposal]:
+        """The newest first, of one investigation or of all."""
+        return await self._ask(
+            lambda c: remediation.proposals(
+                c, self._workspace, investigation_id=investigation_id, states=states, limit=limit
+            )
+        )

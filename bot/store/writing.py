@@ -14,7 +14,7 @@ from bot.domain.events import GENESIS_HASH, Event, EventKind, NewEvent, chain
 from bot.domain.ids import stream_subject
 from bot.domain.investigation import Investigation, apply, open_from
 from bot.errors import FenceLost, SequenceConflict
-from bot.store import access, rows
+from bot.store import access, remediation, rows
 from bot.store.model import DuplicateDelivery, Fence
 from bot.store.rows import Row, table
 from bot.store.statements import (
@@ -135,6 +135,8 @@ def write(connection: Connection, writing: Writing) -> None:
         replace_rows(connection, name, changed)
     if writing.stream == access.STREAM:
         access.project(connection, writing.workspace, writing.events)
+    if remediation.is_proposal(writing.stream):
+        remediation.project(connection, writing.workspace, writing.stream, writing.events)
     connection.execute(mark_outbox(connection.dialect.name), outbox_row(writing))
 
 
@@ -183,9 +185,10 @@ def part_rows(writing: Writing) -> list[tuple[str, list[Row]]]:
 
 
 def deletes_rows(writing: Writing) -> bool:
-    """True for the appends that take rows away: a shorter ranking, phases set back, roles."""
+    """True for the appends that take rows away or read before they write: a shorter ranking, phases set back, roles,
+    proposals."""
     before, after = writing.before.investigation, writing.after.investigation
-    if writing.stream == access.STREAM:
+    if writing.stream == access.STREAM or remediation.is_proposal(writing.stream):
         return True
     if before is None or after is None:
         return False
