@@ -27,6 +27,7 @@ from bot.services.budget import Ledger
 from bot.services.execute import Execute
 from bot.services.fanout import FanOut, StopRequested
 from bot.services.journal import Journal
+from bot.services.knowledge import Knowledge
 from bot.services.purse import Purse
 from bot.services.reporting import assemble
 from bot.store import Claim, Store
@@ -88,6 +89,7 @@ class _Run:
         self._load_setting = owner._setting
         self._clock = owner._clock
         self._journal = journal
+        self._knowledge = Knowledge(owner._store)
         self._fan_out = FanOut(store=self._store, execute=self._execute, journal=journal)
         self._setting = Setting()
         self._ranking = Ranking()
@@ -224,6 +226,8 @@ class _Run:
             self._ranking = await self._rank()
         case, ranking = await self._case(), self._ranking
         synthesis = await self._reasoned(lambda reasoner: reasoner.synthesize(case, ranking))
+        related = await self._knowledge.related(case, ranking, besides=self.state.id)
+        synthesis = synthesis.model_copy(update={"related_issues": related})
         report = assemble(
             self.state,
             synthesis,

@@ -15,17 +15,17 @@ from sqlalchemy.pool import NullPool
 from sqlmodel import SQLModel
 
 from bot.errors import SchemaOutdated
-from bot.store import tables, tables_around
+from bot.store import tables, tables_around, tables_search
 from bot.store.urls import is_sqlite, parse_url, sqlite_path
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0001"
-REVISIONS: tuple[str, ...] = ("0001",)
+HEAD = "0002"
+REVISIONS: tuple[str, ...] = ("0001", "0002")
 TABLE_NAMES = frozenset(
     table.__tablename__
-    for module in (tables, tables_around)
+    for module in (tables, tables_around, tables_search)
     for table in vars(module).values()
     if isinstance(table, type) and issubclass(table, SQLModel) and table is not SQLModel
 )
@@ -78,7 +78,9 @@ def current(url: str) -> str | None:
 
 
 def include_name(name: str | None, kind: str, _parents: Any) -> bool:
-    """Alembic looks at our own tables only."""
+    """Alembic looks at our own tables only, and not at full-text indexes, which one database has and one has not."""
+    if kind == "index" and name is not None and name.endswith("_fulltext"):
+        return False
     return kind != "table" or name in TABLE_NAMES
 
 

@@ -24,6 +24,7 @@ from bot.store.backend import Backend, StoreUnreachable, Work
 from bot.store.gathering import Gathered
 from bot.store.model import Appended, BrokenLink, Claim, DuplicateDelivery, Fence, Outgoing, Posted, RoleBinding
 from bot.store.opening import open_backend
+from bot.store.search import Search
 from bot.store.signals import Signals, wait_for
 from bot.store.writing import (
     EMPTY,
@@ -313,6 +314,11 @@ class Store:
 
     def _until(self, lease_s: float) -> Callable[[Connection], datetime]:
         return lambda c: claims.database_now(c, self._clock.now()) + timedelta(seconds=lease_s)
+
+    @property
+    def search(self) -> Search:
+        """Words and likeness over finished investigations."""
+        return Search(ask=self._ask, write=self._again, workspace=self._workspace)
 
     # outbox
 
