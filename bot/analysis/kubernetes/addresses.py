@@ -94,6 +94,9 @@ def _judge(cluster: Cluster, workload: Thing, address: Address) -> tuple[float, 
         if address.port is None or not ports or address.port in ports or service.said("type") == "ExternalName":
             return None
         return 0.94, f"Service {service.name} has port {', '.join(map(str, sorted(ports)))} only", line
+    if any(address.host in {w.name, w.app} for w in cluster.workloads):
+        # The name is right; its Service is what is missing.
+        return 0.3, f"no Service {address.host} exists, though the workload does", line
     if "." in address.host and not address.host.endswith((".local", ".svc")) and address.host.count(".") != 1:
         return None
     near = max(cluster.services, key=lambda name: _alike(name, address.host), default="")

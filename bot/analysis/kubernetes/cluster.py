@@ -10,7 +10,7 @@ from functools import cached_property
 
 from bot.analysis.facts import Facts
 from bot.analysis.graph import Graph, build
-from bot.analysis.kubernetes.moves import Move, moves_of
+from bot.analysis.kubernetes.moves import LATENCY, Move, moves_of
 from connectors.kubernetes.reading import flag, labels_of, mapping, number, objects, text, texts
 from connectors.model import Item, JsonObject, LogGroup
 
@@ -72,6 +72,8 @@ class Cluster:
     logs: tuple[tuple[LogGroup, str], ...] = ()
     graph: Graph = field(default_factory=lambda: Graph({}, {}))
     moves: Mapping[str, Mapping[str, Move]] = field(default_factory=dict)
+    measured: bool = False
+    """Whether there are series at all, or only what alerts quote."""
 
     @cached_property
     def _by_kind(self) -> dict[str, tuple[Thing, ...]]:
@@ -174,6 +176,7 @@ def cluster_of(items: Sequence[tuple[Item, str]], *, now: datetime, facts: Facts
         logs=facts.logs,
         graph=build(facts),
         moves=moves_of(items, facts.series, start_s=facts.start_s, end_s=facts.end_s),
+        measured=any(one.series.metric in LATENCY for one in facts.series),
     )
 
 

@@ -29,6 +29,8 @@ _ABSENT = re.compile(
     r"invalid reference format|couldn't parse image|no matching manifest|tag does not exist",
     re.I,
 )
+_MIRROR = re.compile(r"[?&]ns=")
+_OFFICIAL = re.compile(r"docker\.io/library/")
 _HUB_UNSURE = re.compile(r"repository does not exist or may require|pull access denied", re.I)
 _OF_CAUSE = {
     "image_registry_dns_failure": ("the registry's name does not resolve", "The registry's name resolves on the node."),
@@ -62,6 +64,10 @@ def judge(message: str, *, lacks_secret: bool = False) -> list[tuple[str, float]
         return [("incorrect_image_reference", 1.35 - right - 0.3 * lacks_secret), ("missing_image_pull_secret", right)]
     if _NAME.search(message):
         return [("image_registry_dns_failure", 0.95)]
+    if _RIGHT.search(message) and _MIRROR.search(message) and not lacks_secret:
+        # A mirror refuses what it does not carry; official images are public, so a right is not what they lack.
+        public = bool(_OFFICIAL.search(message))
+        return [("incorrect_image_reference", 0.85 if public else 0.6), ("missing_image_pull_secret", 0.4)]
     if _RIGHT.search(message):
         return [("missing_image_pull_secret", 0.95)]
     if _ABSENT.search(message) or "InvalidImageName" in message:

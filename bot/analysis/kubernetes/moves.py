@@ -20,11 +20,15 @@ _LEAST_POINTS = 3
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """Usual and present level of one measure, in the unit of the series; `after` is NaN when it vanished."""
+    """Usual and present level of one measure, in the unit of the series; `after` is NaN when it vanished.
+
+    `low` is the level above which it stayed for three quarters of the time: near `after` when the change lasted.
+    """
 
     before: float
     after: float
     evidence: str
+    low: float = 0.0
 
     @property
     def times(self) -> float:
@@ -58,8 +62,8 @@ def _quoted(item: Item, evidence: str) -> tuple[str, str, Move] | None:
     before, after = _number(item.fields.get("baseline")), _number(item.fields.get("value"))
     if not metric or not (service or node) or before is None:
         return None
-    component = f"node/{node}" if node else f"app/{service}"
-    return component, metric, Move(before, float("nan") if after is None else after, evidence)
+    component, level = f"node/{node}" if node else f"app/{service}", float("nan") if after is None else after
+    return component, metric, Move(before, level, evidence, level)
 
 
 def _component(one: Measured) -> str | None:
@@ -77,8 +81,8 @@ def _moved(one: Measured, start_s: float, end_s: float) -> Move | None:
     before, after = one.values[known & ~inside & (one.times < start_s)], one.values[known & inside]
     if before.size < _LEAST_POINTS:
         return None
-    level = float(np.median(after)) if after.size >= _LEAST_POINTS else float("nan")
-    return Move(float(np.median(before)), level, one.evidence_id)
+    low, level = np.percentile(after, (25, 50)) if after.size >= _LEAST_POINTS else (np.nan, np.nan)
+    return Move(float(np.median(before)), float(level), one.evidence_id, float(low))
 
 
 def slowdown(moves: Mapping[str, Move]) -> Move | None:

@@ -23,8 +23,13 @@ def workers(cluster: Cluster) -> list[Thing]:
 
 
 def meets_selector(pod: Thing, node: Thing) -> bool:
-    labels = labels_of(node.fields, "labels")
+    labels = labels_with_name(node)
     return all(labels.get(key) == value for key, value in labels_of(spec_of(pod), "node_selector").items())
+
+
+def labels_with_name(node: Thing) -> dict[str, str]:
+    """Labels of a node; the kubelet always sets the one for its host name."""
+    return {"kubernetes.io/hostname": node.name} | labels_of(node.fields, "labels")
 
 
 def meets_affinity(pod: Thing, node: Thing) -> bool:
@@ -32,7 +37,7 @@ def meets_affinity(pod: Thing, node: Thing) -> bool:
     terms = mapping(spec_of(pod), "affinity").get("node_required")
     if not isinstance(terms, list) or not terms:
         return True
-    labels = labels_of(node.fields, "labels") | {"metadata.name": node.name}
+    labels = labels_with_name(node) | {"metadata.name": node.name}
     return any(_term_holds(term, labels) for term in terms if isinstance(term, list))
 
 

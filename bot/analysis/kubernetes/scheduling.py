@@ -83,11 +83,7 @@ def _reason(cluster: Cluster, pod: Thing, said: dict[str, int]) -> str | None:
     if "anti" in said:
         return "anti"
     if nodes and "where" in said:
-        chosen = [n for n in nodes if meets_selector(pod, n)]
-        if not chosen:
-            return "selector"
-        chosen = [n for n in chosen if meets_affinity(pod, n)]
-        return most_common(blocker(pod, n) for n in chosen) if chosen else "affinity"
+        return _where(cluster, pod, nodes, said)
     if nodes and ({"cordon", "taint"} & said.keys()) and not {"cpu", "memory"} & said.keys():
         return most_common(blocker(pod, n) for n in nodes)
     if "cpu" in said or "memory" in said:
@@ -95,6 +91,23 @@ def _reason(cluster: Cluster, pod: Thing, said: dict[str, int]) -> str | None:
     plain = {"where": "affinity" if mapping(spec_of(pod), "affinity") else "selector"}
     best = max(said, key=lambda r: (said[r], r))
     return plain.get(best, best)
+
+
+def _where(cluster: Cluster, pod: Thing, nodes: list[Thing], said: dict[str, int]) -> str | None:
+    """No node was chosen, or those that were are closed for another reason."""
+    chosen = [n for n in nodes if meets_selector(pod, n) and meets_affinity(pod, n)]
+    if chosen:
+        return most_common(blocker(pod, n) for n in chosen)
+    if said["where"] < len(nodes):
+        # The scheduler found nodes that fit after all; those of the control plane are not what it means.
+        left = dict(said)
+        for name in cluster.control_plane:
+            reason = blocker(pod, cluster.nodes[name])
+            left[reason] = left.get(reason, 0) - 1
+        others = {r: n for r, n in left.items() if r not in {"where", "free"} and n > 0}
+        if others:
+            return max(others, key=lambda r: (others[r], r))
+    return "affinity" if any(meets_selector(pod, n) for n in nodes) else "selector"
 
 
 def _scarce(cluster: Cluster, pod: Thing, said: dict[str, int]) -> str:
