@@ -93,6 +93,7 @@ class Courier:
                 self.spawn(self._copy(kind, payload, delivery_id, number + 1))
         record = self.ledger.delivery(delivery_id, kind, attempt=attempt, via=via, reason=reason)
         record.event_id = payload.get("event_id")
+        record.event_type = (payload.get("event") or {}).get("type")
         if self.request_urls:
             answer = await self.http.attempt(record, payload, url=self.sockets.rng.choice(self.request_urls))
         else:

@@ -45,6 +45,7 @@ class DeliveryRecord:
     sent_at: float
     reason: str = ""
     event_id: str | None = None
+    event_type: str | None = None
     envelope_id: str | None = None
     connection: str | None = None
     outcome: str = "sent"
