@@ -129,6 +129,7 @@ class HttpClient:
         params: Params | None = None,
         form: Params | None = None,
         body: JsonValue = None,
+        content: str | None = None,
         headers: Mapping[str, str] | None = None,
         timeout_s: float | None = None,
     ) -> Reply:
@@ -141,6 +142,7 @@ class HttpClient:
             params=_plain(params),
             data=_plain(form),
             json=body,
+            content=content,
             headers=dict(headers or {}),
             timeout=httpx.Timeout(timeout_s, connect=self._access.connect_timeout_s),
         )

@@ -26,7 +26,7 @@ from connectors.sql import MAX_CELL_CHARS, TableBuilder
 driver: Any = untyped
 _PREFETCH = 100
 _MULTI_STATEMENTS_OFF = 1
-_KILL_TIMEOUT_S = 5.0
+_KILL_TIMEOUT_S = 2.0
 _WRAPPED = ("select", "with", "values", "table", "(")
 # Field types whose values may be of any size: https://dev.mysql.com/doc/dev/mysql-server/latest/field__types_8h.html
 _HUGE = frozenset({245, 249, 250, 251, 252})

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.connectors import history, mysql_shop
+from tests.connectors import clickhouse_shop, history, mysql_shop
 from tests.connectors.shop import prepare
-from tests.support.servers import MariadbServer, PostgresServer, PrometheusServer, require
+from tests.support.servers import ClickhouseServer, MariadbServer, PostgresServer, PrometheusServer, require
 
 
 @pytest.fixture(scope="session")
@@ -37,6 +37,17 @@ def mariadb() -> Iterator[MariadbServer]:
     server = require(lambda: MariadbServer(time_zone="Asia/Kolkata"))
     try:
         asyncio.run(mysql_shop.prepare(server))
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def clickhouse() -> Iterator[ClickhouseServer]:
+    """ClickHouse's engine with the shop's tables and a reader."""
+    server = require(lambda: ClickhouseServer(users=clickhouse_shop.USERS))
+    try:
+        clickhouse_shop.prepare(server)
         yield server
     finally:
         server.stop()
