@@ -117,16 +117,16 @@ def _hypotheses(scene: Scene, ranked: Sequence[Candidate], case: CaseFile) -> li
 
 
 def _with_kubernetes(mine: list[Hypothesis], theirs: Sequence[Hypothesis], scene: Scene) -> list[Hypothesis]:
-    """Signatures stand beside the others; off the symptom's call path they count half."""
-    known = {hypothesis_key(h) for h in mine}
+    """Signatures stand beside the others, the surer of two that agree stays; off the symptom's path they count half."""
+    known = {hypothesis_key(h): h for h in mine}
     for hypothesis in theirs:
         name = hypothesis.component.partition("/")[2]
         far = hypothesis.component.startswith("app/") and bool(scene.starts) and not scene.on_path(name)
-        if hypothesis_key(hypothesis) not in known:
-            mine.append(
-                hypothesis.model_copy(update={"confidence": round(hypothesis.confidence * (0.5 if far else 1), 3)})
-            )
-    return sorted(mine, key=lambda h: (-h.confidence, h.component, h.cause))
+        confidence = round(hypothesis.confidence * (0.5 if far else 1), 3)
+        key = hypothesis_key(hypothesis)
+        if key not in known or known[key].confidence < confidence:
+            known[key] = hypothesis.model_copy(update={"confidence": confidence})
+    return sorted(known.values(), key=lambda h: (-h.confidence, h.component, h.cause))
 
 
 def _steered(hypotheses: list[Hypothesis], case: CaseFile) -> list[Hypothesis]:

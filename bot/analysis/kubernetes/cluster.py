@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 
 from bot.analysis.facts import Facts
 from bot.analysis.graph import Graph, build
 from bot.analysis.kubernetes.moves import LATENCY, Move, moves_of
 from connectors.kubernetes.reading import flag, labels_of, mapping, number, objects, text, texts
-from connectors.model import Item, JsonObject, LogGroup
+from connectors.model import Change, Item, JsonObject, LogGroup
 
+_RECENT = timedelta(hours=1)
 WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet")
 _CONTROL_PLANE = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
 
@@ -61,6 +62,8 @@ class Line:
     count: int
     evidence: str
     found: re.Match[str]
+    risen: bool
+    """Whether it is more frequent than usual; True when the usual is not known."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,7 @@ class Cluster:
     logs: tuple[tuple[LogGroup, str], ...] = ()
     graph: Graph = field(default_factory=lambda: Graph({}, {}))
     moves: Mapping[str, Mapping[str, Move]] = field(default_factory=dict)
+    changes: tuple[Change, ...] = ()
     measured: bool = False
     """Whether there are series at all, or only what alerts quote."""
 
@@ -144,7 +148,7 @@ class Cluster:
                 continue
             for line in (*group.examples, group.template):
                 if found := pattern.search(line):
-                    yield Line(group.service or "", line, group.count, evidence, found)
+                    yield Line(group.service or "", line, group.count, evidence, found, _risen(group))
                     break
 
     def node_down(self, name: str) -> bool:
@@ -157,6 +161,10 @@ class Cluster:
 
 
 _MANY = frozenset({"Event", "ConfigReference", "Alert", "Reachability"})
+
+
+def _risen(group: LogGroup) -> bool:
+    return not group.baseline_count or group.count > 2 * group.baseline_count
 
 
 def is_control_plane(node: Thing) -> bool:
@@ -175,6 +183,7 @@ def cluster_of(items: Sequence[tuple[Item, str]], *, now: datetime, facts: Facts
         now=now,
         logs=facts.logs,
         graph=build(facts),
+        changes=tuple(change for change, _ in facts.changes if change.at >= facts.window.start - _RECENT),
         moves=moves_of(items, facts.series, start_s=facts.start_s, end_s=facts.end_s),
         measured=any(one.series.metric in LATENCY for one in facts.series),
     )

@@ -44,7 +44,7 @@ _DB_WORD = re.compile(r"mysql|mariadb|jdbc|(?:^|_)DB(?:_|$)|database|postgres|(?
 
 def credentials_refused(cluster: Cluster) -> Iterator[Match]:
     """An application's log says that the database does not accept its user or password."""
-    for line in cluster.lines(_DENIED):
+    for line in cluster.lines(_DENIED) if cluster.pods else ():
         if line.service and not _is_database(cluster, line.service):
             yield _match(
                 f"app/{line.service}", "mysql_invalid_credentials", 0.95, line,
@@ -68,7 +68,7 @@ def _at_database(
     cluster: Cluster, pattern: re.Pattern[str], cause: str, confidence: float, words: str
 ) -> Iterator[Match]:
     disproof = "A new connection can be opened and used from elsewhere while the lines go on."
-    for line in cluster.lines(pattern):
+    for line in cluster.lines(pattern) if cluster.pods else ():
         database = line.service if _is_database(cluster, line.service) else database_of(cluster, line.service)
         text_ = f"{{0}} {words} ({line.count} lines in the log of {line.service})"
         if database:
@@ -170,6 +170,8 @@ def _is_database(cluster: Cluster, app: str) -> bool:
 
 
 def _match(component: str, cause: str, confidence: float, source: Line | Thing, words: str, disproof: str) -> Match:  # noqa: PLR0917
+    if isinstance(source, Line) and not source.risen:
+        confidence *= 0.4
     data: JsonObject = {"object": component.partition("/")[2], "service": component.partition("/")[2]}
     if isinstance(source, Line):
         data |= {"count": source.count, "line": source.line[:240]}

@@ -22,12 +22,12 @@ def cpu_load(cluster: Cluster) -> Iterator[Match]:
     """CPU use of one application rose many times without more requests, up to its limit."""
     for component, moves in cluster.moves.items():
         cpu = moves.get("cpu_usage")
-        if not component.startswith("app/") or cpu is None or not _loaded(moves, cpu):
+        name = component.partition("/")[2]
+        if component != f"app/{name}" or not cluster.pods_of(name) or cpu is None or not _loaded(moves, cpu):
             continue
         throttled = next((moves[m] for m in _THROTTLED if m in moves), None)
         held = throttled is not None and throttled.after > max(0.1, 2 * throttled.before)
         confidence = 0.7 + 0.13 * held + 0.1 * (hurt(moves) is not None)
-        name = component.partition("/")[2]
         yield Match(
             component, "pod_cpu_overload", confidence, _K.SATURATION_HIGH,
             f"CPU use of {name} rose from {cpu.before:.3g} to {cpu.after:.3g} cores without more requests"
@@ -68,20 +68,34 @@ def network_delay(cluster: Cluster) -> Iterator[Match]:
     """
     slow = hurt_services(cluster)
     known = [m for m in (*packets_lost(cluster), *cpu_load(cluster)) if m.confidence >= 0.8]
-    if not slow or known:
+    if not slow or known or not any(cluster.pods_of(s) for s in slow):
         return
+    most = _most_sure(cluster, slow)
     fits = explanations(cluster, slow)
     for place, fit in enumerate(fits[:3]):
         rival = fits[1].score if place == 0 and len(fits) > 1 else fits[0].score
-        sure = max(0.15, min(0.9, 0.3 + 0.5 * fit.score + 0.6 * min(fit.score - rival, 0.3)))
+        sure = max(0.15, most * min(1.0, 0.4 + 0.5 * fit.score + 0.6 * min(fit.score - rival, 0.3)))
         kind, _, name = fit.component.partition("/")
         if kind == "app":
             yield _delay(fit.component, "pod_network_delay", sure, slow, f"calls to and from {name}")
             continue
         tail = tail_only(cluster)
         where = f"the network of {name}"
-        yield _delay(fit.component, "node_network_delay", sure - 0.35 * tail, slow, where)
-        yield _delay(fit.component, "node_network_packet_loss", sure - 0.35 * (not tail), slow, where)
+        yield _delay(fit.component, "node_network_delay", sure * (0.6 if tail else 1), slow, where)
+        yield _delay(fit.component, "node_network_packet_loss", sure * (1 if tail else 0.6), slow, where)
+
+
+def _most_sure(cluster: Cluster, slow: Mapping[str, Move]) -> float:
+    """What may be claimed at most: delay is what is left, so it needs other reasons to be measured and absent."""
+    if any(change.service in slow for change in cluster.changes):
+        return 0.35
+    cpu = [cluster.moves[f"app/{s}"].get("cpu_usage") for s in slow if f"app/{s}" in cluster.moves]
+    idle = [m for m in cpu if m is not None and m.after <= 1.5 * m.before + CPU_CORES]
+    spikes = [
+        m["tcp_retransmits"] for c, m in cluster.moves.items() if c.startswith("node/") and "tcp_retransmits" in m
+    ]
+    spiked = any(m.after >= 0.5 and m.times >= 3 for m in spikes)
+    return 0.48 + 0.14 * (len(idle) == len(slow)) + 0.2 * spiked
 
 
 def _delay(component: str, cause: str, confidence: float, slow: Mapping[str, Move], where: str) -> Match:
