@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from bot.errors import BotError
+from bot.reasoning.arms import Arm
 from bot.settings import Settings, load_settings
 
 app = typer.Typer(
@@ -163,6 +164,42 @@ def status() -> None:
     from bot.cli.status import status as run
 
     asyncio.run(run(load_settings()))
+
+
+ReasonerOption = Annotated[Arm | None, typer.Option(help="Who reasons. Default: rules.")]
+
+
+@app.command()
+def replay(
+    investigation_id: Annotated[str, typer.Argument(help="The investigation's id, inv_….")],
+    reasoner: ReasonerOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the new report and the changes as JSON.")] = False,
+    save_eval: Annotated[Path | None, typer.Option(help="Keep it as an eval in this folder instead.")] = None,
+    cause: Annotated[str | None, typer.Option(help="The true cause for --save-eval: 'app/NAME CAUSE'.")] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Run a past investigation again from its log, asking no source, and show what changed."""
+    from bot.cli.replay import replay_one
+
+    settings = _settings(config)
+    _quiet_logs(settings)
+    work = replay_one(settings, investigation_id, arm=reasoner, as_json=as_json, save_to=save_eval, cause=cause)
+    raise typer.Exit(asyncio.run(work))
+
+
+@app.command("eval")
+def evaluate(
+    folder: Annotated[Path, typer.Argument(help="A folder that `replay --save-eval` filled.")],
+    reasoner: ReasonerOption = None,
+    out: Annotated[Path | None, typer.Option(help="Write the scores here as JSON.")] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Score a folder of past investigations whose causes were confirmed."""
+    from bot.cli.evaluate import evaluate_folder
+
+    settings = _settings(config)
+    _quiet_logs(settings)
+    raise typer.Exit(asyncio.run(evaluate_folder(settings, folder, arm=reasoner, out=out)))
 
 
 @app.command("config")

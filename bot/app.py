@@ -171,6 +171,12 @@ def make_reasoner(settings: Settings) -> Reasoner | Metered:
     return ClaudeReasoner(endpoint, prices=prices, unknown_price=unknown, limits=limits, arm=arm)
 
 
+async def close_reasoner(reasoner: Reasoner | Metered) -> None:
+    """Give back the connection of a reasoner that has one."""
+    if isinstance(reasoner, Metered):
+        await reasoner.close()
+
+
 async def open_store(settings: Settings, clock: Clock) -> Store:
     """The store. An embedded SQLite file is laid out on first use; PostgreSQL wants `inquest release`."""
     url = settings.database_url.get_secret_value()

@@ -72,6 +72,10 @@ class Metered(Protocol):
 
     def begin(self, spending: Spending) -> Reasoner: ...
 
+    async def close(self) -> None:
+        """Give back what is open."""
+        ...
+
 
 def price_of(model: str, prices: Mapping[str, Price], unknown: Price) -> Price:
     """The price of the longest family name that the model's name begins with, else the price of unknown models."""

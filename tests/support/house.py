@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bot.domain.access import Principal, PrincipalKind
@@ -61,6 +61,7 @@ class House:
     investigations: Investigations
     worker: Worker
     doubles: dict[str, DoubleConnector]
+    setting: Callable[[], Awaitable[Setting]]
 
     async def ask(self, text: str = "why is checkout slow?", **more: object) -> Investigation:
         return await self.investigations.open(OpenRequest.model_validate({"text": text, **more}), by=ADA)
@@ -106,6 +107,7 @@ async def house(
         investigations=Investigations(store=store, setting=catalogue.setting, clock=clock),
         worker=worker,
         doubles=doubles,
+        setting=catalogue.setting,
     )
     if start:
         worker.start()
