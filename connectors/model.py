@@ -120,7 +120,7 @@ class Limits(Frozen):
     deadline_s: float = Field(default=10.0, gt=0)
     max_rows: int = Field(default=1_000, gt=0)
     max_bytes: int = Field(default=4_000_000, gt=0)
-    max_points: int = Field(default=11_000, gt=0)
+    max_points: int = Field(default=20_000, gt=0)
     max_cost_usd: float = Field(default=0.10, ge=0)
 
 

@@ -42,12 +42,15 @@ def short_images(text: str) -> str:
 
 
 def near_changes(facts: Facts, onset: datetime | None, distance: Mapping[str, int]) -> Iterator[NearChange]:
-    """Changes from two hours before the onset up to a minute after it (clocks differ), nearest in time last."""
+    """Changes from two hours before the onset up to a moment after it, nearest in time last.
+
+    Clocks differ, and an onset is known no better than the step of the series that show it.
+    """
     if onset is None:
         return
     for change, evidence_id in facts.changes:
         ahead_s = (onset - change.at).total_seconds()
-        if -AFTER_S <= ahead_s <= LOOK_BACK_S:
+        if -max(AFTER_S, 1.5 * facts.resolution_s) <= ahead_s <= LOOK_BACK_S:
             nearness = math.exp2(-max(0.0, ahead_s) / HALF_LIFE_S)
             yield NearChange(change, _finding(change, evidence_id, ahead_s, distance, nearness), nearness)
 
@@ -62,11 +65,12 @@ def _finding(change: Change, evidence_id: str, ahead_s: float, distance: Mapping
     what = short_images(" ".join(change.what.split()))[:140]
     by = f" by {change.by}" if change.by else ""
     version = f" {short_version(change.version)}" if change.version else ""
+    told = "" if version else f": {what}"
     word = "release" if change.change == "deployment" else f"{change.change} change"
     return make_finding(
         FindingKind.CHANGE_BEFORE_ONSET,
         f"app/{change.service}",
-        f"{word}{version} of {change.service}{by} at {clock(change.at)}, {when}, {place}: {what}",
+        f"{word}{version} of {change.service}{by} at {clock(change.at)}, {when}, {place}{told}",
         (evidence_id,),
         weight=nearness if steps is not None else 0.3 * nearness,
         onset_s=change.at.timestamp(),

@@ -84,6 +84,12 @@ class Facts:
         return self.window.start.timestamp()
 
     @property
+    def resolution_s(self) -> float:
+        """The usual step of the series, seconds; an onset cannot be known more exactly than this."""
+        steps = sorted(measured.series.step_s for measured in self.series)
+        return steps[len(steps) // 2] if steps else 0.0
+
+    @property
     def end_s(self) -> float:
         return min(self.window.end.timestamp(), self.now.timestamp())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bot.domain.evidence import Gap, GapReason
 from bot.domain.investigation import Investigation
 from bot.domain.report import CitedFinding, Report, ReportHypothesis
 from bot.domain.states import Verdict
@@ -128,9 +129,20 @@ def _next(report: Report) -> str:
 def _not_checked(report: Report) -> str:
     if not report.gaps:
         return ""
-    shown = [
-        f"{escape_line(source_name(g.source), 60)} ({GAPS[g.reason]}: {escape_line(g.text, 120)})"
-        for g in report.gaps[:6]
-    ]
-    more = f" · and {len(report.gaps) - 6} more in the thread" if len(report.gaps) > 6 else ""
-    return "*Not checked*\n" + " · ".join(shown) + more
+    shown = [f"• {line}" for line in _by_source(report.gaps)]
+    more = [f"… and {len(shown) - 6} more in the thread"] if len(shown) > 6 else []
+    return "\n".join(["*Not checked*", *shown[:6], *more])
+
+
+def _by_source(gaps: Sequence[Gap]) -> list[str]:
+    """One line for each source and reason: three calls that timed out are one trouble."""
+    together: dict[tuple[str, GapReason], list[Gap]] = {}
+    for gap in gaps:
+        together.setdefault((gap.source, gap.reason), []).append(gap)
+    lines = []
+    for (source, reason), same in together.items():
+        others = f" (and {len(same) - 1} more like it)" if len(same) > 1 else ""
+        lines.append(
+            f"{escape_line(source_name(source), 60)}, {GAPS[reason]}: {escape_line(same[0].text, 160)}{others}"
+        )
+    return lines

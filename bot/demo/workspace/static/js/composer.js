@@ -105,6 +105,7 @@ export class Composer {
     }
     this.box.value = "";
     this.grow();
+    this.spoke?.();
     const place = { user: store.me, channel: this.channel };
     const answer = command && !this.thread
       ? await act("command", { ...place, command: command[1], text: withMentions(command[2] || "") })

@@ -27,12 +27,23 @@ export class MessageList {
     this.node = h("div", { class: "scroller", tabindex: "-1" }, h("div", { class: "messages-end" }, this.items, this.status));
     // Pictures and charts settle later; whoever is at the end stays at the end.
     this.stick = true;
-    this.node.addEventListener("scroll", () => { this.stick = nearEnd(this.node); }, { passive: true });
-    new ResizeObserver(() => { if (this.stick) this.toEnd(); }).observe(this.items);
+    // A scroll that comes with a new height is the layout's doing (a thread opened beside it), not the reader's.
+    this.height = 0;
+    this.node.addEventListener("scroll", () => {
+      if (this.node.scrollHeight === this.height) this.stick = nearEnd(this.node);
+      this.height = this.node.scrollHeight;
+    }, { passive: true });
+    new ResizeObserver(() => { if (this.stick) this.toEnd(); this.height = this.node.scrollHeight; }).observe(this.items);
     this.drawAll();
   }
 
   toEnd() { this.node.scrollTop = this.node.scrollHeight; }
+
+  // Whoever says something wants to see what comes of it.
+  spoke() {
+    this.stick = true;
+    this.toEnd();
+  }
 
   make(message) {
     const redraw = () => {

@@ -65,6 +65,7 @@ function drawMain() {
   }
   list = new MessageList({ channel: channel.id, openThread, label: `Messages in ${title}` });
   const composer = new Composer({ id: "composer-main", channel: channel.id, placeholder: app ? "Message Inquest" : `Message #${channel.name}` });
+  composer.spoke = () => list?.spoke();
   const panel = h("div", { class: "panel", id: "panel-messages", role: app ? "tabpanel" : null }, list.node, app ? prompts(channel.id) : null, composer.node);
   byId("main").replaceChildren(head, panel);
   list.toEnd();
@@ -75,6 +76,7 @@ function openThread(ts) {
   const node = byId("thread");
   thread = new MessageList({ channel: store.place, thread: ts, label: "Thread" });
   const composer = new Composer({ id: "composer-thread", channel: store.place, thread: ts, placeholder: "Reply…" });
+  composer.spoke = () => thread?.spoke();
   node.replaceChildren(h("header", { class: "head" }, h("h2", {}, "Thread"), h("button", { type: "button", class: "close", "aria-label": "Close thread", onclick: closeThread }, "×")), thread.node, composer.node);
   node.hidden = false;
   byId("app").classList.add("with-thread");
