@@ -4,39 +4,15 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from connectors._search_dsl.config import SearchConfig
 
 
-class Indices(BaseModel):
-    """Index expressions by what they hold; an empty one is not asked."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    logs: str = "logs-*"
-    errors: str = Field(default="", description="Lines that are all errors; used where logs have no level.")
-    metrics: str = "metrics-*"
-    deployments: str = "deployments-*"
-    runbooks: str = "runbooks-knowledge"
-    services: str = Field(default="lookup-services", description="Team, criticality and on-call by service.")
-
-
-class FieldNames(BaseModel):
-    """Names that override what is found by looking."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    service: str | None = None
-    level: str | None = None
-    message: str | None = None
-    time: str | None = None
-    trace: str | None = None
-    host: str | None = None
-
-
-class ElasticsearchConfig(BaseModel):
+class ElasticsearchConfig(SearchConfig):
     """One cluster. Give a username with a password, or an api_key, or a bearer token, or none of them."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    pages = "kibana"
 
     hosts: tuple[str, ...] = Field(min_length=1)
     username: str | None = None
@@ -45,12 +21,9 @@ class ElasticsearchConfig(BaseModel):
     bearer: SecretStr | None = None
     ca_file: str | None = None
     verify: bool = True
-    indices: Indices = Indices()
-    fields: FieldNames = FieldNames()
     kibana_url: str | None = None
     kibana_data_view: str | None = Field(default=None, description="Id of the data view that links open.")
     connections: int = Field(default=10, gt=0)
-    sample_lines: int = Field(default=1_000, gt=0, le=10_000, description="Lines fetched per span for log groups.")
 
     @field_validator("hosts", mode="before")
     @classmethod
@@ -74,6 +47,14 @@ class ElasticsearchConfig(BaseModel):
         if sum(1 for way in (self.username, self.api_key, self.bearer) if way) > 1:
             raise ValueError("give one of username, api_key and bearer")
         return self
+
+    @property
+    def pages_url(self) -> str | None:
+        return self.kibana_url
+
+    @property
+    def pages_view(self) -> str | None:
+        return self.kibana_data_view
 
     @property
     def secrets(self) -> tuple[str, ...]:

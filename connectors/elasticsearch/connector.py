@@ -8,14 +8,15 @@ from typing import Any, ClassVar
 
 from elasticsearch import AsyncElasticsearch
 
+from connectors._search_dsl.answers import listed, mapping
+from connectors._search_dsl.fields import CANDIDATES, Fields, choose_fields, wanted_fields
+from connectors._search_dsl.session import DslSession
+from connectors._search_dsl.tools_logs import LogTools
+from connectors._search_dsl.tools_search import SearchTools
 from connectors.base import Answer, Ask, Connector
-from connectors.elasticsearch.answers import listed, mapping
 from connectors.elasticsearch.config import ElasticsearchConfig
-from connectors.elasticsearch.fields import CANDIDATES, Fields, choose_fields, wanted_fields
 from connectors.elasticsearch.session import Session
 from connectors.elasticsearch.tools_esql import EsqlTools
-from connectors.elasticsearch.tools_logs import LogTools
-from connectors.elasticsearch.tools_search import SearchTools
 from connectors.elasticsearch.transport import DRIVER_ERRORS, make_client, translate
 from connectors.errors import ConnectorError, Malformed, Misconfigured
 from connectors.model import Clock, Health, HealthStatus, JsonObject, Limits, SchemaEntry, SourceSchema
@@ -40,6 +41,10 @@ class ElasticsearchConnector(LogTools, SearchTools, EsqlTools, Connector[Elastic
         self._esql: bool | None = None
         self._asking_fields = asyncio.Lock()
 
+    @property
+    def settings(self) -> ElasticsearchConfig:
+        return self.config
+
     async def open(self) -> None:
         if self._client is None:
             self._client = make_client(self.config, name=self.name)
@@ -54,7 +59,7 @@ class ElasticsearchConnector(LogTools, SearchTools, EsqlTools, Connector[Elastic
         assert self._client is not None
         return Session(self._client, ask, name=self.name)
 
-    async def fields_of(self, index: str, session: Session) -> Fields:
+    async def fields_of(self, index: str, session: DslSession) -> Fields:
         """Which fields hold what, asked once in ten minutes for each index expression."""
         async with self._asking_fields:
             known = self._fields.get(index)
@@ -74,7 +79,7 @@ class ElasticsearchConnector(LogTools, SearchTools, EsqlTools, Connector[Elastic
                 self._fields[index] = (now, fields)
             return fields
 
-    async def has_esql(self, session: Session) -> bool:
+    async def has_esql(self, session: DslSession) -> bool:
         """Whether the server speaks ES|QL (8.11 and later); asked once."""
         if self._esql is None:
             try:
@@ -100,7 +105,7 @@ class ElasticsearchConnector(LogTools, SearchTools, EsqlTools, Connector[Elastic
             words += "; the account could write, give it a read-only role"
         return Health(status=status, latency_ms=0.0, detail=words + ".", writable=writable, version=version)
 
-    async def _cluster_state(self, session: Session) -> str | None:
+    async def _cluster_state(self, session: DslSession) -> str | None:
         try:
             answer = await session.get("GET", "/_cluster/health")
         except DRIVER_ERRORS:
@@ -108,7 +113,7 @@ class ElasticsearchConnector(LogTools, SearchTools, EsqlTools, Connector[Elastic
         state = answer.get("status") if isinstance(answer, dict) else None
         return state if isinstance(state, str) else None
 
-    async def _writable(self, session: Session) -> bool | None:
+    async def _writable(self, session: DslSession) -> bool | None:
         """Whether the account could change data; None when security is off or the server will not say."""
         indices = self.config.indices
         names = sorted({n for n in (indices.logs, indices.errors, indices.deployments, indices.metrics) if n})
@@ -142,7 +147,7 @@ class ElasticsearchConnector(LogTools, SearchTools, EsqlTools, Connector[Elastic
             services = tuple(sorted(str(bucket.get("key")) for bucket in buckets))
         return SourceSchema(entries=tuple(entries), services=services, truncated="; ".join(session.notes) or None)
 
-    async def _entries(self, session: Session, kind: str, index: str) -> list[SchemaEntry]:
+    async def _entries(self, session: DslSession, kind: str, index: str) -> list[SchemaEntry]:
         try:
             answer = await session.get("GET", f"/_resolve/index/{_quoted(index)}")
         except DRIVER_ERRORS as error:

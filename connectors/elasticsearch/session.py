@@ -1,4 +1,4 @@
-"""The requests of one tool call: bounded, counted, remembered for the source reference."""
+"""The requests of one tool call through the driver, bounded while they stream."""
 
 from __future__ import annotations
 
@@ -9,49 +9,24 @@ from typing import Any
 from elasticsearch import AsyncElasticsearch
 from pydantic import JsonValue
 
-from connectors.base import Answer, Ask
-from connectors.elasticsearch.answers import listed, mapping
+from connectors._search_dsl.session import DslSession
+from connectors.base import Ask
 from connectors.elasticsearch.transport import TooLargeError, received_bytes, room_bytes, too_large
-from connectors.errors import Malformed, Rejected
-from connectors.model import JsonObject, Payload, SourceRef, TimeWindow
-
-DSL = "elasticsearch"
+from connectors.errors import Malformed
+from connectors.model import JsonObject
 
 
-class Session:
+class Session(DslSession):
     """One call's way to the cluster."""
 
     def __init__(self, client: AsyncElasticsearch, ask: Ask, *, name: str) -> None:
+        super().__init__(ask, name=name)
         self._client = client
-        self._ask = ask
-        self._name = name
-        self._asked: list[str] = []
-        self._bytes: list[int] = []
-        self.notes: list[str] = []
 
-    async def search(self, index: str, body: JsonObject) -> JsonObject:
-        """One search; what the server could not finish becomes a note."""
-        # The server gives up a little before we do, so that what it has by then still arrives.
-        bounded: JsonObject = {**body, "timeout": f"{max(1, int(self._ask.limits.deadline_s * 900))}ms"}
-        self._asked.append(f"POST /{index}/_search {json.dumps(body, ensure_ascii=False)}")
-        answer = await self.read(
-            self._client.search(index=index, body=bounded, ignore_unavailable=True, allow_no_indices=True)
+    async def send_search(self, index: str, body: JsonObject) -> JsonValue:
+        return await self._read(
+            self._client.search(index=index, body=body, ignore_unavailable=True, allow_no_indices=True)
         )
-        if not isinstance(answer.get("hits"), dict):
-            raise Malformed(f"{self._name} answered something that is not a search result.")
-        self._note_gaps(answer)
-        return answer
-
-    async def lines(self, index: str, body: JsonObject) -> JsonObject:
-        """A search for lines; when they are too long together, fewer are asked for once, and that is said."""
-        try:
-            return await self.search(index, body)
-        except Rejected:
-            size = body.get("size")
-            if not isinstance(size, int) or size < 16:
-                raise
-            self.notes.append("lines are very long, so fewer were read")
-            return await self.search(index, {**body, "size": size // 16})
 
     async def get(self, method: str, path: str, *, params: dict[str, Any] | None = None, body: Any = None) -> JsonValue:
         """Any other reading request, by path."""
@@ -59,13 +34,6 @@ class Session:
         headers = {"accept": "application/json"} | ({"content-type": "application/json"} if body else {})
         call = self._client.perform_request(method, path, params=params or {}, headers=headers, body=body)
         return await self._read(call)
-
-    async def read(self, call: Awaitable[Any]) -> JsonObject:
-        """An answer that must be an object."""
-        document = await self._read(call)
-        if not isinstance(document, dict):
-            raise Malformed(f"{self._name} answered something that is not a JSON object.")
-        return document
 
     async def _read(self, call: Awaitable[Any]) -> JsonValue:
         room_bytes.set(self._ask.limits.max_bytes)
@@ -78,26 +46,3 @@ class Session:
             raise Malformed(f"{self._name} answered JSON that is nested too deeply.") from error
         found: JsonValue = response.body
         return found
-
-    def asked(self, line: str) -> None:
-        """Remember a request that went another way."""
-        self._asked.append(line)
-
-    def _note_gaps(self, answer: JsonObject) -> None:
-        if answer.get("timed_out") is True:
-            self.notes.append("the cluster ran out of time, so part of the data was not looked at")
-        shards = mapping(answer, "_shards")
-        failed = shards.get("failed")
-        if isinstance(failed, int) and failed > 0:
-            reasons = {str(mapping(f, "reason").get("type")) for f in listed(shards.get("failures"))}
-            why = f" ({', '.join(sorted(reasons))})" if reasons else ""
-            self.notes.append(f"{failed} of {shards.get('total')} shards did not answer{why}")
-
-    def answer(
-        self, payload: Payload, *, url: str | None = None, window: TimeWindow | None = None, language: str = DSL
-    ) -> Answer:
-        """The payload with the requests that led to it."""
-        query = "\n".join(self._asked) or "(nothing asked)"
-        source = SourceRef(query=query[:20_000], language=language, url=url, window=window)
-        notes = "; ".join(dict.fromkeys(self.notes)) or None
-        return Answer(payload, source, truncated=notes, api_calls=len(self._asked), bytes=sum(self._bytes))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 from elastic_transport import ApiError
 from pydantic import JsonValue
 
-from connectors.base import Answer, Ask, tool
-from connectors.elasticsearch.anomalies import (
+from connectors._search_dsl.anomalies import (
     anomaly_body,
     anomaly_pipeline,
     anomaly_rows,
@@ -15,12 +16,13 @@ from connectors.elasticsearch.anomalies import (
     metric_fields,
     owners_of,
 )
-from connectors.elasticsearch.answers import listed
-from connectors.elasticsearch.arguments import AnomalyArguments, EsqlArguments
-from connectors.elasticsearch.fields import Fields
-from connectors.elasticsearch.queries import of_services
-from connectors.elasticsearch.session import Session
-from connectors.elasticsearch.tools_base import Tools
+from connectors._search_dsl.answers import listed
+from connectors._search_dsl.arguments import AnomalyArguments, EsqlArguments
+from connectors._search_dsl.fields import Fields
+from connectors._search_dsl.queries import of_services
+from connectors._search_dsl.session import DslSession
+from connectors._search_dsl.tools_base import Tools
+from connectors.base import Answer, Ask, tool
 from connectors.errors import Malformed, Rejected
 from connectors.guards import GuardLimits, Refused, guard
 from connectors.model import Column, EvidenceKind, JsonObject, Rows
@@ -30,6 +32,10 @@ ESQL = "esql"
 
 class EsqlTools(Tools):
     """Pipelines."""
+
+    @abstractmethod
+    async def has_esql(self, session: DslSession) -> bool:
+        """Whether the server speaks ES|QL."""
 
     @tool("Run one ES|QL pipeline, after the guard.", returns=[EvidenceKind.ROWS])
     async def run_esql(self, arguments: EsqlArguments, ask: Ask) -> Answer:
@@ -49,7 +55,7 @@ class EsqlTools(Tools):
     )
     async def detect_anomalies(self, arguments: AnomalyArguments, ask: Ask) -> Answer:
         session = await self.session(ask)
-        window, index = ask.span, self.config.indices.metrics
+        window, index = ask.span, self.settings.indices.metrics
         fields = await self.fields_of(index, session) if index else None
         if fields is None or fields.time is None or fields.service is None or not metric_fields(fields):
             session.notes.append(f"no index with error ratios or latencies by service matches {index or 'metrics'}")
@@ -63,9 +69,9 @@ class EsqlTools(Tools):
         owners = await self._owners(session, [f.service for f in over])
         return session.answer(anomaly_rows(over, owners, arguments), window=window, language=ESQL)
 
-    async def _owners(self, session: Session, services: list[str]) -> dict[str, JsonObject]:
+    async def _owners(self, session: DslSession, services: list[str]) -> dict[str, JsonObject]:
         """Team, criticality and on-call by service from the lookup index; empty where there is none."""
-        index = self.config.indices.services
+        index = self.settings.indices.services
         if not index or not services:
             return {}
         fields: Fields = await self.fields_of(index, session)
@@ -79,7 +85,7 @@ class EsqlTools(Tools):
             session.notes.append(f"owners not read: HTTP {error.meta.status}")
             return {}
 
-    async def pipeline(self, session: Session, query: str, params: list[JsonValue] | None = None) -> Rows:
+    async def pipeline(self, session: DslSession, query: str, params: list[JsonValue] | None = None) -> Rows:
         """Rows of a pipeline; values go in as parameters, never into the text."""
         body: JsonObject = {"query": query} | ({"params": params} if params else {})
         answer = await session.get("POST", "/_query", body=body)

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
+from connectors._search_dsl.answers import rate_points, source_value
+from connectors._search_dsl.config import FieldNames
+from connectors._search_dsl.fields import choose_fields
+from connectors._search_dsl.queries import step_for
 from connectors.elasticsearch import CONNECTOR
-from connectors.elasticsearch.answers import rate_points, source_value
-from connectors.elasticsearch.config import ElasticsearchConfig, FieldNames
-from connectors.elasticsearch.fields import choose_fields
-from connectors.elasticsearch.queries import step_for
+from connectors.elasticsearch.config import ElasticsearchConfig
 from connectors.errors import Rejected
 from connectors.model import Changes, HealthStatus, Limits, Logs, Rows, SeriesSet, TimeWindow, ToolCall, ToolResult
 from tests.connectors.elasticsearch_data import CLOCK, LOG_FIELDS, MAPPINGS, NOW, WINDOW, documents, line

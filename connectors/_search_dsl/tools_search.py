@@ -8,8 +8,7 @@ from datetime import timedelta
 
 from pydantic import JsonValue
 
-from connectors.base import Answer, Ask, tool
-from connectors.elasticsearch.answers import (
+from connectors._search_dsl.answers import (
     LINE_COLUMNS,
     Line,
     count_of,
@@ -21,7 +20,7 @@ from connectors.elasticsearch.answers import (
     moment,
     total_of,
 )
-from connectors.elasticsearch.arguments import (
+from connectors._search_dsl.arguments import (
     OfServices,
     QueryArguments,
     RunbookArguments,
@@ -29,12 +28,13 @@ from connectors.elasticsearch.arguments import (
     SeenArguments,
     TraceArguments,
 )
-from connectors.elasticsearch.fields import Fields
-from connectors.elasticsearch.links import discover
-from connectors.elasticsearch.queries import every, in_span, lines_body, of_services, time_text, with_text
-from connectors.elasticsearch.session import Session
-from connectors.elasticsearch.shared_traces import MOST_TRACES, SHARED_COLUMNS, shared_body, shared_rows
-from connectors.elasticsearch.tools_base import Tools
+from connectors._search_dsl.fields import Fields
+from connectors._search_dsl.links import discover
+from connectors._search_dsl.queries import every, in_span, lines_body, of_services, time_text, with_text
+from connectors._search_dsl.session import DslSession
+from connectors._search_dsl.shared_traces import MOST_TRACES, SHARED_COLUMNS, shared_body, shared_rows
+from connectors._search_dsl.tools_base import Tools
+from connectors.base import Answer, Ask, tool
 from connectors.errors import Rejected
 from connectors.guards import GuardLimits, Refused, guard
 from connectors.model import Column, EvidenceKind, JsonObject, Rows, Text, TimeWindow
@@ -63,10 +63,10 @@ class SearchTools(Tools):
             session.notes.append(f"newest {len(lines):,} of {total:,} lines")
         if arguments.context_lines:
             lines = await self._with_context(session, fields, lines, arguments.context_lines)
-        url = discover(self.config, fields, ask.window, services=arguments.services, words=arguments.text)
+        url = discover(self.settings, fields, ask.window, services=arguments.services, words=arguments.text)
         return session.answer(line_rows(lines), url=url, window=ask.window)
 
-    async def _with_context(self, session: Session, fields: Fields, lines: list[Line], around: int) -> list[Line]:
+    async def _with_context(self, session: DslSession, fields: Fields, lines: list[Line], around: int) -> list[Line]:
         """The lines with their neighbours of the same host (or service), in order of time."""
         chosen = [line for line in lines if line.at][:_MOST_WITH_CONTEXT]
         wishes = [_neighbours(fields, line, around, after=after) for line in chosen for after in (False, True)]
@@ -93,7 +93,7 @@ class SearchTools(Tools):
         lines, total = lines_of(answer, fields), total_of(answer)
         if total > len(lines):
             session.notes.append(f"oldest {len(lines):,} of {total:,} lines")
-        url = discover(self.config, fields, span, words="")
+        url = discover(self.settings, fields, span, words="")
         return session.answer(line_rows(lines), url=url, window=span)
 
     @tool("When lines with a text were first and last seen, and how many, per service.", returns=[EvidenceKind.ROWS])
@@ -111,7 +111,7 @@ class SearchTools(Tools):
         buckets = buckets or (whole if total_of(answer) else [])
         example = next((line.message for line in lines_of(answer, fields)), None)
         rows = tuple(_seen_row(bucket, example) for bucket in buckets)
-        url = discover(self.config, fields, None, services=arguments.services, words=arguments.text)
+        url = discover(self.settings, fields, None, services=arguments.services, words=arguments.text)
         return session.answer(Rows(columns=columns, rows=rows), url=url)
 
     @tool("Services that failed in the same requests, and which failed first.", returns=[EvidenceKind.ROWS])
@@ -127,14 +127,14 @@ class SearchTools(Tools):
         if isinstance(others, int) and others > 0:
             session.notes.append(f"only the {MOST_TRACES:,} traces with most errors were compared")
         rows = shared_rows(answer, set(arguments.services))
-        url = discover(self.config, fields, window, services=arguments.services)
+        url = discover(self.settings, fields, window, services=arguments.services)
         return session.answer(Rows(columns=columns, rows=rows), url=url, window=window)
 
     @tool("Runbooks that fit some words, best first.", returns=[EvidenceKind.ROWS])
     async def search_runbooks(self, arguments: RunbookArguments, ask: Ask) -> Answer:
         session = await self.session(ask)
         columns = tuple(Column(name=name) for name in ("title", "text", "score", "id"))
-        index = self.config.indices.runbooks
+        index = self.settings.indices.runbooks
         if not index:
             return session.answer(Rows(columns=columns, rows=()))
         words: JsonObject = {"query": arguments.text, "fields": list(_RUNBOOK_FIELDS)}

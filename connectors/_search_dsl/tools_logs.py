@@ -7,13 +7,12 @@ from datetime import timedelta
 
 from pydantic import JsonValue
 
-from connectors.base import Answer, Ask, tool
-from connectors.elasticsearch.answers import Line, deployment_changes, lines_of, mapping, rate_series, service_counts
-from connectors.elasticsearch.arguments import DeploymentArguments, GroupArguments, RateArguments
-from connectors.elasticsearch.fields import Fields
-from connectors.elasticsearch.folding import Sample, fold
-from connectors.elasticsearch.links import discover
-from connectors.elasticsearch.queries import (
+from connectors._search_dsl.answers import Line, deployment_changes, lines_of, mapping, rate_series, service_counts
+from connectors._search_dsl.arguments import DeploymentArguments, GroupArguments, RateArguments
+from connectors._search_dsl.fields import Fields
+from connectors._search_dsl.folding import Sample, fold
+from connectors._search_dsl.links import discover
+from connectors._search_dsl.queries import (
     MOST_SERVICES,
     at_level,
     by_service_counts,
@@ -23,10 +22,10 @@ from connectors.elasticsearch.queries import (
     of_services,
     rates_body,
     step_for,
-    time_text,
 )
-from connectors.elasticsearch.session import Session
-from connectors.elasticsearch.tools_base import Tools
+from connectors._search_dsl.session import DslSession
+from connectors._search_dsl.tools_base import Tools
+from connectors.base import Answer, Ask, tool
 from connectors.model import Changes, EvidenceKind, JsonObject, Logs, SeriesSet, TimeWindow
 
 _POINTS = 240
@@ -55,7 +54,7 @@ class LogTools(Tools):
         others = mapping(answer, "aggregations", "services").get("sum_other_doc_count")
         if isinstance(others, int) and others > 0:
             session.notes.append(f"only the {MOST_SERVICES} services with most errors")
-        url = discover(self.config, fields, span, services=arguments.services)
+        url = discover(self.settings, fields, span, services=arguments.services)
         series = rate_series(answer, span, step_s=step_s)
         return session.answer(SeriesSet(series=tuple(series)), url=url, window=span)
 
@@ -76,12 +75,12 @@ class LogTools(Tools):
                 read = f"{len(sample.lines):,} of {sample.total:,}"
                 session.notes.append(f"counts of the {words} are scaled from {read} lines")
         groups = fold(now, before)
-        url = discover(self.config, fields, window, services=arguments.services)
+        url = discover(self.settings, fields, window, services=arguments.services)
         return session.answer(Logs(groups=tuple(groups), total=now.total), url=url, window=window)
 
-    async def _sample(self, session: Session, fields: Fields, kept: list[JsonValue], span: TimeWindow) -> Sample:
+    async def _sample(self, session: DslSession, fields: Fields, kept: list[JsonValue], span: TimeWindow) -> Sample:
         """All lines of a span or, of many, the newest, some of each third, and some of each rare service."""
-        size = self.config.sample_lines
+        size = self.settings.sample_lines
         body = lines_body(fields, [in_span(fields, span), *kept], size=size)
         counting: JsonObject = {"aggs": by_service_counts(fields)} if fields.service else {}
         first = await session.lines(self.logs_index, {**body, **counting})
@@ -102,7 +101,7 @@ class LogTools(Tools):
         end = ask.window.end if ask.window else ask.clock.now()
         begin = (ask.window.start if ask.window else end) - timedelta(hours=arguments.hours_before)
         span = TimeWindow(start=min(begin, end - timedelta(seconds=1)), end=end)
-        index = self.config.indices.deployments
+        index = self.settings.indices.deployments
         if not index:
             return session.answer(Changes(items=()), window=span)
         fields = await self.fields_of(index, session)
@@ -118,13 +117,11 @@ class LogTools(Tools):
             return session.answer(Changes(items=()), window=span)
         answer = await session.search(index, body)
         items = deployment_changes(answer, fields, environment=self.environment)
-        return session.answer(Changes(items=tuple(items)), url=self._app(span), window=span)
-
-    def _app(self, span: TimeWindow) -> str | None:
-        if self.config.kibana_url is None:
-            return None
-        time = f"from:'{time_text(span.start)}',to:'{time_text(span.end)}'"
-        return f"{self.config.kibana_url}/app/discover#/?_g=(time:({time}))"
+        return session.answer(
+            Changes(items=tuple(items)),
+            url=discover(self.settings, fields, span, services=arguments.services),
+            window=span,
+        )
 
 
 def _thirds(span: TimeWindow) -> list[TimeWindow]:

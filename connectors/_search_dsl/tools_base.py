@@ -4,38 +4,38 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+from connectors._search_dsl.config import SearchConfig
+from connectors._search_dsl.fields import Fields
+from connectors._search_dsl.session import DslSession
 from connectors.base import Ask
-from connectors.elasticsearch.config import ElasticsearchConfig
-from connectors.elasticsearch.fields import Fields
-from connectors.elasticsearch.session import Session
 from connectors.errors import NotFound
 
 
 class Tools(ABC):
     """Base of the tool modules; the connector gives sessions and fields."""
 
-    config: ElasticsearchConfig
     name: str
     environment: str
 
+    @property
     @abstractmethod
-    async def session(self, ask: Ask) -> Session:
+    def settings(self) -> SearchConfig:
+        """Indices, names of fields, links."""
+
+    @abstractmethod
+    async def session(self, ask: Ask) -> DslSession:
         """The requests of one call."""
 
     @abstractmethod
-    async def fields_of(self, index: str, session: Session) -> Fields:
+    async def fields_of(self, index: str, session: DslSession) -> Fields:
         """Which fields of an index hold what."""
-
-    @abstractmethod
-    async def has_esql(self, session: Session) -> bool:
-        """Whether the server speaks ES|QL."""
 
     @property
     def logs_index(self) -> str:
         """The logs, or where only error lines are kept, those."""
-        return self.config.indices.logs or self.config.indices.errors or "logs-*"
+        return self.settings.indices.logs or self.settings.indices.errors or "logs-*"
 
-    async def log_fields(self, session: Session) -> Fields | None:
+    async def log_fields(self, session: DslSession) -> Fields | None:
         """Fields of the logs; None, with a note, when no index matches."""
         fields = await self.fields_of(self.logs_index, session)
         if not fields.types:

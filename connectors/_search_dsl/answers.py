@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from pydantic import JsonValue
 
-from connectors.elasticsearch.fields import Fields
+from connectors._search_dsl.fields import Fields
 from connectors.model import Change, Column, JsonObject, Rows, Series, TimeWindow
 
 Point = tuple[datetime, float | None]

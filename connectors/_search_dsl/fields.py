@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from connectors.elasticsearch.config import FieldNames
+from connectors._search_dsl.config import FieldNames
 from connectors.model import JsonObject
 
 # Elastic Common Schema first, then OpenTelemetry's mapping, then what shippers and frameworks write.

@@ -8,9 +8,9 @@ from itertools import combinations
 
 from pydantic import JsonValue
 
-from connectors.elasticsearch.answers import listed, mapping, moment
-from connectors.elasticsearch.fields import Fields
-from connectors.elasticsearch.queries import at_level, every, in_span, time_text
+from connectors._search_dsl.answers import listed, mapping, moment
+from connectors._search_dsl.fields import Fields
+from connectors._search_dsl.queries import at_level, every, in_span, time_text
 from connectors.model import JsonObject, TimeWindow
 
 MOST_TRACES = 500

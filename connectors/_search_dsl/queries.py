@@ -7,7 +7,7 @@ from datetime import datetime
 
 from pydantic import JsonValue
 
-from connectors.elasticsearch.fields import Fields
+from connectors._search_dsl.fields import Fields
 from connectors.model import JsonObject, TimeWindow
 
 MOST_SERVICES = 100

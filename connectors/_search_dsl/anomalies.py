@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from pydantic import JsonValue
 
-from connectors.elasticsearch.answers import hits_of, listed, mapping, source_value, text_value
-from connectors.elasticsearch.arguments import AnomalyArguments
-from connectors.elasticsearch.fields import METRIC_CANDIDATES, Fields
-from connectors.elasticsearch.queries import MOST_SERVICES, every, in_span, time_text
+from connectors._search_dsl.answers import hits_of, listed, mapping, source_value, text_value
+from connectors._search_dsl.arguments import AnomalyArguments
+from connectors._search_dsl.fields import METRIC_CANDIDATES, Fields
+from connectors._search_dsl.queries import MOST_SERVICES, every, in_span, time_text
 from connectors.model import Column, JsonObject, Rows, TimeWindow
 
 _COLUMNS = ("service", "error_ratio", "p99_ms", "over", "team", "criticality", "on_call")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from connectors._log_groups import LogLine, group_lines
-from connectors.elasticsearch.answers import Line
+from connectors._search_dsl.answers import Line
 from connectors.model import LogGroup
 
 
