@@ -46,5 +46,5 @@ def _check_size(text: str, limits: GuardLimits) -> None:
         raise RefusalError("The query is empty. Write one.")
     if len(text) > limits.max_text_bytes or len(text.encode("utf-8", "surrogatepass")) > limits.max_text_bytes:
         raise RefusalError(f"The query is longer than {limits.max_text_bytes // 1024} KB. Shorten it.")
-    if "\x00" in text or any("\ud800" <= char <= "\udfff" for char in text):
+    if "\x00" in text or (not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text)):
         raise RefusalError("The query holds a NUL or a broken character. Remove it.")

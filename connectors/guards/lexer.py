@@ -9,15 +9,14 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from connectors.guards.model import RefusalError
 
 Kind = Literal["word", "ident", "string", "number", "op"]
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """`value` is decoded (no quotes); `text` is what is written; `spaced` says white space came before."""
 
     kind: Kind
@@ -81,6 +80,17 @@ _OPENERS = {"(": ")", "[": "]", "{": "}"}
 _OPERATORS = re.compile(
     r"<=>|->>|#>>|!~~\*|!~\*|@@@|::|->|#>|<=|>=|<>|!=|\|\||&&|:=|=>|==|@>|<@|<<|>>|~~|!~|~\*|\*\*|\?\||\?&|@@|#-"
 )
+# What nearly every token is, and nothing that a rule below has an opinion on; all else takes the long way.
+# The groups: white space, a plain name, a whole number, a sign that begins no longer one, a string without escapes.
+_COMMON = re.compile(
+    r"([ \t\r\n\f]*)"
+    r"(?:([A-Za-z_][A-Za-z_0-9]*)(?![\w$@#\u0080-\U0010ffff'\"`&])"
+    r"|([0-9]+)(?![\w.])"
+    r"|([,()]|[=<>](?=[ \n\w'])|\.(?=[A-Za-z_]))"
+    r"|'([^'\\]*)'(?!'))"
+)
+_COMMON_KINDS: tuple[Kind, ...] = ("op", "op", "word", "number", "op", "string")
+_BAD_ASCII = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
 
 
 class Lexer:
@@ -100,11 +110,33 @@ class Lexer:
     def run(self) -> tuple[list[Token], str]:
         """Return the tokens and the same text without comments and without tricky literals."""
         check_characters(self.text)
-        while self._pos < len(self.text):
-            self._step()
+        length = len(self.text)
+        while self._pos < length:
+            self._run_common()
+            if self._pos < length:
+                self._step()
         if self._open:
             raise RefusalError("A bracket is never closed. Close it and try again.")
         return self.tokens, "".join(self._out).strip()
+
+    def _run_common(self) -> None:
+        """Take common tokens as long as they come."""
+        match, text, append, out = _COMMON.match, self.text, self.tokens.append, self._out.append
+        pos, spaced = self._pos, self._spaced
+        while (found := match(text, pos)) is not None:
+            kind = found.lastindex or 0
+            start = found.end(1)
+            if start > pos:
+                out(" ")
+                spaced = True
+            pos = found.end()
+            written = text[start:pos]
+            if kind == 4 and written in "()":
+                self._bracket(written)
+            append(Token(_COMMON_KINDS[kind], found.group(5) if kind == 5 else written, written, spaced))
+            out(written)
+            spaced = False
+        self._pos, self._spaced = pos, spaced
 
     def _step(self) -> None:
         text, pos, char = self.text, self._pos, self.text[self._pos]
@@ -263,13 +295,17 @@ class Lexer:
             return
         self._emit("word", word, word, end=end)
 
-    def _operator(self, char: str) -> None:
+    def _bracket(self, char: str) -> None:
         if char in _OPENERS:
             self._open.append(_OPENERS[char])
             if len(self._open) > self.max_depth:
                 raise RefusalError(f"The query is nested deeper than {self.max_depth} brackets. Simplify it.")
-        elif char in ")]}" and (not self._open or self._open.pop() != char):
+        elif not self._open or self._open.pop() != char:
             raise RefusalError("The brackets do not match. Correct them and try again.")
+
+    def _operator(self, char: str) -> None:
+        if char in "()[]{}":
+            self._bracket(char)
         if char == "\\":
             raise RefusalError("A backslash outside a string is refused. Remove it.")
         found = _OPERATORS.match(self.text, self._pos)
@@ -288,7 +324,8 @@ def _plain(value: str) -> str:
 def check_characters(text: str) -> None:
     """Refuse control characters, odd spaces and invisible or direction-changing characters."""
     if text.isascii():
-        bad = next((char for char in text if (ord(char) < 32 and char not in "\t\r\n\f") or ord(char) == 127), None)
+        odd = _BAD_ASCII.search(text)
+        bad = odd.group() if odd else None
     else:
         bad = next((char for char in text if _is_odd(char)), None)
     if bad is not None:

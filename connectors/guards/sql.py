@@ -156,15 +156,16 @@ def _check_variable(node: exp.Expr, *, dialect: str) -> None:
 
 def regenerate(tree: exp.Expr, source: Sequence[Token], *, dialect: str) -> str:
     """Return the comment-free text of the tree, proven anew by the lexer."""
-    try:
-        text = tree.sql(dialect=READ_AS.get(dialect, dialect), comments=False, normalize_functions=False)
+    aliases = _column_aliases(tree)
+    try:  # the tree is ours and ends here, so it need not be copied before it is written
+        text = tree.sql(dialect=READ_AS.get(dialect, dialect), comments=False, normalize_functions=False, copy=False)
     except RecursionError as error:
         raise RefusalError("The statement is nested too deeply. Simplify it.") from error
     except (SqlglotError, ValueError, AttributeError, TypeError, KeyError, IndexError) as error:
         raise RefusalError("The statement could not be written back safely. Simplify it.") from error
     tokens, _ = lex(text, dialect=dialect, max_depth=500)
     _check_strings(tokens, source)
-    check_calls(tokens, aliases=_column_aliases(tree), dialect=dialect)
+    check_calls(tokens, aliases=aliases, dialect=dialect)
     if any(token.text == ";" and token.kind == "op" for token in tokens):
         raise RefusalError("More than one statement. Send exactly one.")
     return text
