@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bot.analysis.anomaly.novelty import Novelty
 from bot.analysis.anomaly.scale import LARGEST, SETTLED, Floats, RobustScale
+from bot.analysis.anomaly.state import PerSeries, Rows, State
 from bot.analysis.anomaly.tails import Tails
 
 _CAP = 8.0
@@ -26,14 +28,14 @@ class Tuning:
 
     threshold: float = 2.0
     memory: int = 2000
-    lengths: tuple[int, ...] = (4, 8, 16, 32, 64)
-    phase_length: int = 32
+    lengths: tuple[int, ...] = (4, 8, 16, 48)
+    phase_length: int = 48
     sample: int = 500
     sample_every: int = 6
     warm: int = 100
     quiet: int = 130
     fatigue: float = 0.05
-    fatigue_length: float = 3000.0
+    fatigue_length: float = 5000.0
 
 
 @dataclass(frozen=True)
@@ -48,11 +50,21 @@ class Verdicts:
     """[series, features] decades of unusualness, in the order of `Detector.names`."""
 
 
-class Detector:
+class Detector(PerSeries):
     """Level, level shift, roughness and novelty of shape, each judged against the series' own past, then combined.
 
     Each feature becomes decades of unusualness; their fourth-power mean lets one strong or several middling ones speak.
     """
+
+    kept: ClassVar = {
+        "_seen": 0,
+        "_shape": 0.0,
+        "_averages": 0.0,
+        "_logged": 0.0,
+        "_rough": 0.0,
+        "_since": 10**9,
+        "_weariness": 0.0,
+    }
 
     def __init__(self, series: int, tuning: Tuning | None = None) -> None:
         own = self.tuning = tuning or Tuning()
@@ -104,3 +116,37 @@ class Detector:
         self._since[onset] = 0
         self._weariness[onset] += self.tuning.fatigue
         return onset
+
+    def bounds(self, wide: float = 3.0) -> tuple[Floats, Floats]:
+        """The band of normal per series, low and high."""
+        return self._scale.bounds(wide)
+
+    def periods(self) -> NDArray[np.int64]:
+        """The season of each series in points; 0 where none is known."""
+        return self._novelty.period
+
+    def state(self, rows: Rows) -> State:
+        """Everything these series know; `restore` goes on as if nothing had happened."""
+        whole = dict(super().state(rows))
+        for name, part in self._parts().items():
+            whole.update({f"{name}.{key}": array for key, array in part.state(rows).items()})
+        return whole
+
+    def restore(self, rows: Rows, state: State) -> None:
+        """Put back what `state` gave. ValueError when it was made with another tuning."""
+        try:
+            super().restore(rows, state)
+            for name, part in self._parts().items():
+                own = {key.partition(".")[2]: array for key, array in state.items() if key.startswith(f"{name}.")}
+                part.restore(rows, own)
+        except KeyError as error:
+            raise ValueError(f"the kept state lacks {error}") from error
+
+    def clear(self, rows: Rows) -> None:
+        """Make these series new, so that their places can be given to others."""
+        super().clear(rows)
+        for part in self._parts().values():
+            part.clear(rows)
+
+    def _parts(self) -> dict[str, RobustScale | Tails | Novelty]:
+        return {"scale": self._scale, "tails": self._tails, "novelty": self._novelty}

@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bot.analysis.anomaly.scale import Floats, State
+from bot.analysis.anomaly.scale import Floats
 from bot.analysis.anomaly.seasonality import find_period, settle
+from bot.analysis.anomaly.state import Rows, State
 
 _ROOM = 256
 _LOOK_EVERY = 100
 _SLACK = np.arange(-2, 3)
 _CYCLES = 48
+_BLOCK = 16
 
 
 class Novelty:
@@ -33,6 +35,8 @@ class Novelty:
         self._period = np.zeros(series, dtype=np.int64)
         self._squares = [np.zeros((series, memory), dtype=np.float32) for _ in lengths]
         self._turn = np.arange(series, dtype=np.int64)
+        self._scratch = np.empty((min(series, _BLOCK), memory), dtype=np.float32)
+        self._entering = np.empty_like(self._scratch)
 
     @property
     def period(self) -> NDArray[np.int64]:
@@ -42,31 +46,39 @@ class Novelty:
     def update(self, values: Floats) -> Floats:
         """Distances [series, lengths + 1] of the stretches that end with `values`; the last is by phase, or NaN."""
         if self._end == self._history.shape[1]:
-            self._move()
+            self._settle()
         self._history[:, self._end] = values
         self._end += 1
         self._seen += 1
         self._look_for_periods()
-        entering = self._lags(0)
         found = np.full((len(values), len(self._lengths) + 1), np.nan)
-        for column, length in enumerate(self._lengths):
-            squares = self._squares[column]
-            squares += entering
-            squares -= self._lags(length)
-            found[:, column] = self._nearest(squares, length)
+        for first in range(0, len(values), _BLOCK):
+            rows = slice(first, first + _BLOCK)
+            self._advance(rows, found[rows])
         found[:, -1] = self._same_phase(self._squares[self._phase], self._lengths[self._phase])
         return found
 
-    def _lags(self, ago: int) -> NDArray[np.float32]:
-        """Squared differences of the point `ago` points back to those memory … 1 before it; [series, memory]."""
-        at = self._end - 1 - ago
-        gap: NDArray[np.float32] = self._history[:, at - self._memory : at] - self._history[:, at : at + 1]
-        gap *= gap
-        return gap
+    def _advance(self, rows: slice, found: Floats) -> None:
+        """A few series at a time, so that what is worked on stays in the processor's cache."""
+        history, scratch = self._history[rows], self._scratch[: len(found)]
+        entering = self._entering[: len(found)]
+        self._lags(history, 0, out=entering)
+        for column, length in enumerate(self._lengths):
+            squares = self._squares[column][rows]
+            squares += entering
+            squares -= self._lags(history, length, out=scratch)
+            found[:, column] = self._nearest(squares, length, seen=self._seen[rows])
 
-    def _nearest(self, squares: NDArray[np.float32], length: int) -> Floats:
+    def _lags(self, history: NDArray[np.float32], ago: int, *, out: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Squared differences of the point `ago` points back to those before it, the nearest last; into `out`."""
+        at = self._end - 1 - ago
+        np.subtract(history[:, at - out.shape[1] : at], history[:, at : at + 1], out=out)
+        np.multiply(out, out, out=out)
+        return out
+
+    def _nearest(self, squares: NDArray[np.float32], length: int, *, seen: NDArray[np.int64]) -> Floats:
         """Column c of `squares` is lag memory - c; a stretch may not overlap the one it is compared with."""
-        most = np.minimum(self._seen - length, self._memory)
+        most = np.minimum(seen - length, self._memory)
         first = self._memory - int(most.max())
         if first > self._memory - length:
             return np.zeros(len(squares))
@@ -100,21 +112,35 @@ class Novelty:
                 int(self._period[row]), find_period(self._history[row, self._end - known : self._end])
             )
 
-    def _move(self) -> None:
-        self._history[:, : self._kept] = self._history[:, -self._kept :]
+    def _settle(self) -> None:
+        """Go on at the front of the buffer and sum every distance afresh."""
+        self._history[:, : self._kept] = self._history[:, self._end - self._kept : self._end].copy()
         self._end = self._kept
-        for column, length in enumerate(self._lengths):
-            self._squares[column][:] = 0.0
-            for ago in range(length):
-                self._squares[column] += self._lags(ago)
+        for first in range(0, len(self._history), _BLOCK):
+            rows = slice(first, first + _BLOCK)
+            history = self._history[rows]
+            for column, length in enumerate(self._lengths):
+                squares = self._squares[column][rows]
+                squares[:] = 0.0
+                for ago in range(length):
+                    squares += self._lags(history, ago, out=self._scratch[: len(squares)])
 
-    def state(self) -> State:
-        """Arrays by name, the first axis is the series."""
-        history = self._history[:, self._end - self._kept : self._end]
-        return {"history": history, "seen": self._seen, "period": self._period}
+    def state(self, rows: Rows) -> State:
+        """The distances are not kept; they follow from the history."""
+        history = self._history[rows, self._end - self._kept : self._end]
+        return {"_history": history.copy(), "_seen": self._seen[rows], "_period": self._period[rows]}
 
-    def restore(self, state: State) -> None:
-        """Go on from `state` of an earlier one with the same lengths and memory."""
-        self._history[:, -self._kept :] = state["history"]
-        self._seen[:], self._period[:] = state["seen"], state["period"]
-        self._move()
+    def restore(self, rows: Rows, state: State) -> None:
+        """Put back what `state` gave. ValueError when it was made with other lengths."""
+        if state["_history"].shape != (len(rows), self._kept):
+            raise ValueError("the history was kept in another shape")
+        self._history[rows, self._end - self._kept : self._end] = state["_history"]
+        self._seen[rows], self._period[rows] = state["_seen"], state["_period"]
+        self._settle()
+
+    def clear(self, rows: Rows) -> None:
+        """Make these series new."""
+        self._history[rows] = 0.0
+        self._seen[rows] = self._period[rows] = 0
+        for squares in self._squares:
+            squares[rows] = 0.0

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bot.analysis.anomaly.state import PerSeries
+
 Floats: TypeAlias = NDArray[np.float64]
-State: TypeAlias = dict[str, NDArray[np.generic]]
 
 LARGEST = 1e120
 """Values beyond are cut, so that squares stay finite."""
 SETTLED = 32
 _EVERY = 25
+_FURTHEST = 1e4
 _DECILE_GAP = 2.563
 """The distance from the 10th to the 90th percentile of a normal distribution, in standard deviations."""
 
 
-class RobustScale:
+class RobustScale(PerSeries):
     """Median and spread per series. Spread is the widest of: decile gap, a share of the deviation, a share of level."""
+
+    kept: ClassVar = {"_sample": np.nan, "_seen": 0, "_level": 0.0, "_spread": 1.0}
 
     def __init__(self, series: int, *, kept: int, keep_every: int) -> None:
         self._sample = np.full((series, kept), np.nan)
@@ -32,7 +36,9 @@ class RobustScale:
     def update(self, values: Floats) -> Floats:
         """The values as distances from their level in spreads, [series]; NaN where the value is missing."""
         there = ~np.isnan(values)
-        self._keep(values, there)
+        far = _FURTHEST * self._spread
+        tame = np.clip(values, self._level - far, self._level + far)
+        self._keep(np.where(self._seen < SETTLED, values, tame), there)
         self._seen += there
         young = self._seen <= SETTLED
         due = np.flatnonzero(there & (young | ((self._seen + self._turn) % _EVERY == 0)))
@@ -59,14 +65,6 @@ class RobustScale:
         self._level[rows] = middle
         self._spread[rows] = np.maximum.reduce([(high - low) / _DECILE_GAP, 0.15 * deviation, floor])
 
-    @property
-    def level(self) -> Floats:
-        return self._level
-
-    @property
-    def spread(self) -> Floats:
-        return self._spread
-
-    def state(self) -> State:
-        """Arrays by name, the first axis is the series."""
-        return {"sample": self._sample, "seen": self._seen, "level": self._level, "spread": self._spread}
+    def bounds(self, wide: float) -> tuple[Floats, Floats]:
+        """Level minus and plus `wide` spreads per series: what counts as normal."""
+        return self._level - wide * self._spread, self._level + wide * self._spread

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 from numpy.typing import NDArray
 
-from bot.analysis.anomaly.scale import Floats, State
+from bot.analysis.anomaly.scale import Floats
+from bot.analysis.anomaly.state import PerSeries
 
 _LOW, _HIGH, _STEP = -7.0, 5.0, 0.05
 _BINS = int((_HIGH - _LOW) / _STEP)
@@ -17,12 +20,14 @@ _FULL = 30_000
 _CENTRES = _LOW + _STEP * (np.arange(_BINS) + 0.5)
 
 
-class Tails:
+class Tails(PerSeries):
     """Per series and feature: -log10 of the share of earlier scores that were as high, extrapolated beyond the last.
 
     Above the 97th percentile u the excess of log score is taken as exponential with its mean (B. M. Hill, 1975), so
     heavy-tailed series need larger peaks to be as unusual.
     """
+
+    kept: ClassVar = {"_counts": 0, "_seen": 0, "_start": _HIGH, "_slope": 1.0}
 
     def __init__(self, series: int, features: int, *, warm: int) -> None:
         self._counts = np.zeros((series, features, _BINS), dtype=np.uint16)
@@ -67,7 +72,3 @@ class Tails:
         share = np.where(beyond, counts, 0.0).sum(axis=2)
         self._start[rows] = edge
         self._slope[rows] = np.maximum(np.where(share > 0, excess / np.maximum(share, 1.0), 0.05), _LEAST_SLOPE)
-
-    def state(self) -> State:
-        """Arrays by name, the first axis is the series."""
-        return {"counts": self._counts, "seen": self._seen, "start": self._start, "slope": self._slope}
