@@ -11,7 +11,7 @@ from functools import partial
 
 import structlog
 
-from bot.errors import BotError
+from bot.errors import BotError, StoreBusy
 from bot.services.investigate import Investigator
 from bot.store import Claim, Fence, Store
 
@@ -113,7 +113,9 @@ class Worker:
                 await self._store.release(claim.fence)
 
     def _report(self, claim: Claim, result: object) -> None:
-        if isinstance(result, Exception):
+        if isinstance(result, StoreBusy):
+            log.warning("worker.store_unavailable", investigation=claim.investigation.id, reason=str(result))
+        elif isinstance(result, Exception):
             log.error("worker.investigation_failed", investigation=claim.investigation.id, exc_info=result)
 
     async def _renew_forever(self) -> None:

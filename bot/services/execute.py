@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 import secrets
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -22,6 +22,7 @@ from bot.domain.events import EventKind, NewEvent
 from bot.domain.evidence import ChosenBy, Evidence, ToolExecution
 from bot.domain.ids import ApprovalId, StreamId, make_id
 from bot.domain.states import Outcome
+from bot.errors import BotError
 from bot.services.breaker import Breaker
 from bot.services.budget import Budget, Ledger
 from bot.services.gaps import gap_of
@@ -120,6 +121,7 @@ class Execute:
         self._budget = budget or Budget()
         self._ledgers: dict[StreamId, Ledger] = {}
         self._recorders: dict[StreamId, Recorder] = {}
+        self._still_ours: dict[StreamId, Callable[[], Awaitable[None]]] = {}
         self._opening: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._observe = observe
 
@@ -127,13 +129,26 @@ class Execute:
     def instances(self) -> Mapping[str, Instance]:
         return self._instances
 
-    def attach(self, stream: StreamId, recorder: Recorder, ledger: Ledger | None = None) -> None:
-        """Send what happens on `stream` to `recorder` until `detach`."""
+    def attach(
+        self,
+        stream: StreamId,
+        recorder: Recorder,
+        ledger: Ledger | None = None,
+        *,
+        still_ours: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """Send what happens on `stream` to `recorder` until `detach`.
+
+        `still_ours` is asked right before each call goes out, and raises FenceLost when it should not.
+        """
+        if still_ours is not None:
+            self._still_ours[stream] = still_ours
         self._recorders[stream] = recorder
         self._ledgers[stream] = ledger or Ledger(self._budget)
 
     def detach(self, stream: StreamId) -> None:
         self._recorders.pop(stream, None)
+        self._still_ours.pop(stream, None)
         self._ledgers.pop(stream, None)
 
     @property
@@ -205,7 +220,7 @@ class Execute:
         ledger.reserve()
         attempted: _Attempted | None = None
         try:
-            attempted = await self._guarded(instance, call)
+            attempted = await self._guarded(instance, call, self._still_ours.get(stream))
         finally:
             ledger.settle(attempted.result.stats if attempted and attempted.result else None)
         return attempted
@@ -220,7 +235,9 @@ class Execute:
             return await self._approvals.refusal(approval, call)
         return None
 
-    async def _guarded(self, instance: Instance, call: ToolCall) -> _Attempted:
+    async def _guarded(
+        self, instance: Instance, call: ToolCall, still_ours: Callable[[], Awaitable[None]] | None
+    ) -> _Attempted:
         """Under the breaker and the deadline. The deadline covers waiting, opening and every retry."""
         name, limits = call.connector, instance.limits
         if not instance.breaker.admits():
@@ -234,11 +251,13 @@ class Execute:
             async with asyncio.timeout(limits.deadline_s):
                 async with instance.gate:
                     await self._open(instance)
+                    if still_ours is not None:
+                        await still_ours()
                     attempted = await self._with_retries(instance, call)
         except TimeoutError:
             error = TimedOut(f"{name} did not answer within {limits.deadline_s:g} s.")
             attempted = _Attempted(Outcome.TIMED_OUT, error=error)
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, BotError):
             instance.breaker.abandoned()
             raise
         if isinstance(attempted.error, _BREAKER_FAILURES):

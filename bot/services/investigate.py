@@ -20,7 +20,7 @@ from bot.domain.investigation import ExecutionRecord, Investigation
 from bot.domain.question import CaseFile, Catalogue, PlannedCall, Ranking, Setting
 from bot.domain.report import Synthesis
 from bot.domain.states import InvestigationState, Outcome, PhaseName, PhaseState, Verdict
-from bot.errors import BotError, FenceLost, ReasonerFailed
+from bot.errors import BotError, FenceLost, ReasonerFailed, SequenceConflict, StoreBusy
 from bot.reasoning.protocol import Reasoner
 from bot.reasoning.spending import Metered
 from bot.services.budget import Ledger
@@ -68,7 +68,7 @@ class Investigator:
         ledger = Ledger.resume(self._execute.budget, claim.investigation.spent)
         run = _Run(self, journal, Purse(journal, ledger, self._clock))
         stream = investigation_stream(claim.investigation.id)
-        self._execute.attach(stream, journal, ledger)
+        self._execute.attach(stream, journal, ledger, still_ours=journal.still_ours)
         try:
             await run.go()
         except FenceLost:
@@ -108,8 +108,8 @@ class _Run:
             await self._phases()
         except StopRequested as stop:
             await self._stop(stop)
-        except FenceLost:
-            raise
+        except (FenceLost, StoreBusy, SequenceConflict):
+            raise  # not the investigation's fault: it stays as it is, and somebody goes on with it
         except BotError as error:
             await self._fail(str(error))
         except Exception:  # the outermost border of an investigation: nothing may take the worker down with it

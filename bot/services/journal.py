@@ -7,6 +7,7 @@ elsewhere; they are folded in when the sequence shows that somebody else wrote.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,9 @@ from bot.errors import SequenceConflict
 from bot.store import Fence, Store
 
 _MOST_CONFLICTS = 50
+# A lease has at least this long to run after a proof that it is ours; a freeze that loses it lasts longer.
+_SURE_S = 1.0
+_RENEWED_S = 2.0
 
 
 @dataclass
@@ -36,7 +40,18 @@ class Journal:
         self._stream = investigation_stream(state.id)
         self._pending: list[_Entry] = []
         self._flushing = False
+        self._proved_at = time.monotonic()
         self.state = state
+
+    async def still_ours(self) -> None:
+        """FenceLost when another worker has it. Asked before every call that leaves the house: this process may have
+        been frozen, and then neither the clock nor the lease waited for it.
+        """
+        if self._fence is None or time.monotonic() - self._proved_at < _SURE_S:
+            return
+        asked_at = time.monotonic()
+        await self._store.renew(self._fence, lease_s=_RENEWED_S)
+        self._proved_at = asked_at
 
     async def record(self, events: Sequence[NewEvent], evidence: Sequence[Evidence] = ()) -> None:
         """Commit the events, all or none; returns after the commit.
@@ -82,6 +97,7 @@ class Journal:
 
     async def _append(self, events: list[NewEvent], evidence: list[Evidence]) -> None:
         for _ in range(_MOST_CONFLICTS):
+            started_at = time.monotonic()
             try:
                 appended = await self._store.append(
                     self._stream,
@@ -93,6 +109,7 @@ class Journal:
             except SequenceConflict:
                 await self.refresh()
                 continue
+            self._proved_at = started_at
             if appended.investigation is not None:
                 self.state = appended.investigation
             return
