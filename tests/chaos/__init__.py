@@ -1,0 +1,1 @@
+"""Trials by force: processes are killed and frozen, databases restarted, Slack taken away. Judged from outside."""
