@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import Connection, bindparam, delete, insert, or_, select, text
+from sqlalchemy import Connection, bindparam, or_, select, text
 
 from bot.domain.investigation import Investigation
 from bot.domain.states import InvestigationState
 from bot.store.rows import as_json, as_text, investigation_from, table
+from bot.store.statements import replace_rows
 
 T = TypeVar("T")
 _MOST_WORDS = 40
@@ -84,8 +85,8 @@ def keep(connection: Connection, workspace: str, documents: Sequence[Document]) 
     """Index these, in place of what was indexed under their ids."""
     if not documents:
         return
-    target, ids = table("search_documents"), [one.id for one in documents]
-    connection.execute(delete(target).where(target.c.workspace == workspace, target.c.id.in_(ids)))
+    documents = sorted(documents, key=lambda one: one.id)  # one order, so that two workers do not wait for each other
+    ids = [one.id for one in documents]
     rows = [
         {
             "workspace": workspace, "id": one.id, "seq": one.seq, "title": as_text(one.title),
@@ -93,7 +94,7 @@ def keep(connection: Connection, workspace: str, documents: Sequence[Document]) 
         }
         for one in documents
     ]  # fmt: skip
-    connection.execute(insert(target), rows)
+    replace_rows(connection, "search_documents", rows)
     if connection.dialect.name == "sqlite":
         gone = text("DELETE FROM search_words WHERE workspace = :w AND id IN :ids")
         connection.execute(gone.bindparams(bindparam("ids", expanding=True)), {"w": workspace, "ids": ids})
