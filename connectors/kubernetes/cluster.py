@@ -25,6 +25,7 @@ from connectors.kubernetes.reading import (
     text,
     texts,
 )
+from connectors.kubernetes.routes import routes_of
 from connectors.model import Item, JsonObject
 
 _PRESSURES = ("MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable")
@@ -162,12 +163,13 @@ def _rule(entry: JsonObject, side: str) -> JsonObject:
 
 
 def configmap_item(obj: JsonObject) -> Item:
-    """A ConfigMap: its keys, and those values that are short, on one line and not secret by name."""
+    """A ConfigMap: its keys, those values that are short, on one line and not secret by name, and its routes."""
     data = labels_of(obj, "data")
     shown = {key: shown_value(key, value) for key, value in data.items() if len(value) <= 256 and "\n" not in value}
     fields: JsonObject = {
         "keys": listed(sorted(data) + sorted(mapping(obj, "binaryData"))),
         "values": {key: value for key, (value, masked) in shown.items() if not masked},
+        "routes": listed(route for value in data.values() for route in routes_of(value)),
         "labels": dict(labels_of(obj, "metadata", "labels")),
         "created_at": stamp_text(text(obj, "metadata", "creationTimestamp")),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -192,7 +193,17 @@ def _declared_secrets(case: Mapping[str, Any]) -> Iterator[Item]:
 
 def _plain(secret: Mapping[str, Any]) -> JsonObject:
     values = {**(secret.get("data") or {}), **(secret.get("stringData") or {})}
-    return {"values": {k: str(v) for k, v in values.items() if re.search(r"(?:host|port|database)$", k, re.I)}}
+    wanted = re.compile(r"(?:host|port|database|user|username)$", re.I)
+    return {"values": {k: _decoded(str(v)) for k, v in values.items() if wanted.search(k)}}
+
+
+def _decoded(value: str) -> str:
+    """A Secret's value in clear, whether it was declared so or in base64."""
+    try:
+        plain = base64.b64decode(value, validate=True).decode("ascii")
+    except ValueError:
+        return value
+    return plain if re.fullmatch(r"[\w.:-]+", plain) else value
 
 
 def _series(case: Mapping[str, Any]) -> Iterator[Series]:

@@ -24,7 +24,7 @@ _PORT_NAME = re.compile(r"(?:^|_)PORT$", re.I)
 _LOCAL = re.compile(
     r"^(?:localhost|\d+\.\d+\.\d+\.\d+|host\.docker\.internal|metadata\..*|.*\.(?:com|net|org|io|dev))$"
 )
-_NEAR = 0.8
+NEAR = 0.93
 UNKNOWN_HOST = re.compile(
     r"(?:lookup (?P<go>[\w.-]+)(?: on \S+)?: (?:no such host|server misbehaving|i/o timeout)|"
     r"UnknownHostException: (?P<java>[\w.-]+)|getaddrinfo (?:ENOTFOUND|EAI_AGAIN) (?P<node>[\w.-]+)|"
@@ -54,6 +54,8 @@ def addresses_of(workload: Thing) -> Iterator[Address]:
             found = _WHOLE.match(value) if value and not value.isdigit() else None
             if not found or _LOCAL.match(found["host"]):
                 continue
+            if "ROUTE" in name.upper():
+                continue
             beside = values.get(_HOST_NAME.sub("", name) + "_PORT", "")
             port = found["port"] or (beside if beside.isdigit() else None)
             if (found["port"] and not found["host"].isdigit()) or _HOST_NAME.search(name):
@@ -65,9 +67,10 @@ def service_behind(cluster: Cluster, host: str, namespace: str | None) -> Thing 
     name, _, rest = host.partition(".")
     other = rest.partition(".")[0]
     candidate = cluster.services.get(name)
-    if candidate is None or (other and namespace and other not in {namespace, candidate.item.namespace}):
-        return None
-    return candidate
+    if candidate is None:
+        # web-0.web is a pod behind the headless Service web.
+        return cluster.services.get(other) if other else None
+    return None if other and namespace and other not in {namespace, candidate.item.namespace} else candidate
 
 
 def ports_of(service: Thing) -> set[int]:
@@ -99,16 +102,20 @@ def _judge(cluster: Cluster, workload: Thing, address: Address) -> tuple[float, 
         return 0.3, f"no Service {address.host} exists, though the workload does", line
     if "." in address.host and not address.host.endswith((".local", ".svc")) and address.host.count(".") != 1:
         return None
-    near = max(cluster.services, key=lambda name: _alike(name, address.host), default="")
-    words = f"no Service {address.host} exists" + (f" (there is {near})" if _alike(near, address.host) >= _NEAR else "")
+    near = max(cluster.services, key=lambda name: alike(name, address.host), default="")
+    words = f"no Service {address.host} exists" + (f" (there is {near})" if alike(near, address.host) >= NEAR else "")
     # A name that nobody fails on may belong to a part that was never installed.
-    base = 0.8 if _alike(near, address.host) >= _NEAR else 0.25
+    base = 0.8 if alike(near, address.host) >= NEAR else 0.25
     complained = _complained(cluster, workload, address.host)
     return (0.95 if complained else base), words, complained or line
 
 
-def _alike(one: str, other: str) -> float:
-    return SequenceMatcher(None, one, other.partition(".")[0]).ratio()
+def alike(one: str, other: str) -> float:
+    """0 to 1; a name with something added in front or behind is near."""
+    host = other.partition(".")[0]
+    if min(len(one), len(host)) >= 4 and (host.startswith(one) or one.startswith(host)):
+        return max(NEAR, SequenceMatcher(None, one, host).ratio())
+    return SequenceMatcher(None, one, host).ratio()
 
 
 def _complained(cluster: Cluster, workload: Thing, host: str) -> Line | None:
@@ -170,87 +177,4 @@ def _dns_problem(spec: JsonObject, resolvers: set[str]) -> tuple[str, float, flo
     return None
 
 
-_GATEWAY = re.compile(
-    r"springframework\.cloud\.gateway|RoutePredicate|upstream (?:connect|prematurely|timed out)|"
-    r"no route matched|NotFoundException: 50[34]|Unable to find instance for (?P<name>[\w.-]+)|"
-    r"host not found in upstream",
-    re.I,
-)
-
-
-def gateway_route_wrong(cluster: Cluster) -> Iterator[Match]:
-    """A route kept in a ConfigMap or a variable of a gateway leads to no Service, to a wrong port, or elsewhere."""
-    for config in cluster.of("ConfigMap"):
-        users = [w for w in cluster.workloads if config.name in _config_maps(w)]
-        for route in config.parts("routes"):
-            for owner in users[:1]:
-                yield from _route(cluster, config, owner, route)
-    for workload in cluster.workloads:
-        yield from _route_in_log(cluster, workload)
-
-
-def _config_maps(workload: Thing) -> set[str]:
-    named = {text(v, "ref") for v in objects(spec_of(workload), "volumes") if text(v, "kind") == "ConfigMap"}
-    for container in template_containers(workload):
-        named |= {text(e, "ref") for e in objects(container, "env_from")}
-        named |= {text(e, "ref") for e in objects(container, "env") if text(e, "from") == "ConfigMap"}
-    return {name for name in named if name}
-
-
-def _route(cluster: Cluster, config: Thing, owner: Thing, route: JsonObject) -> Iterator[Match]:
-    host, port, path = text(route, "host") or "", number(route, "port"), text(route, "path") or ""
-    service = service_behind(cluster, host, owner.item.namespace)
-    meant = _meant(cluster, path)
-    if service is None:
-        confidence, words = 0.9, f"to {host}, which is no Service"
-    elif port and port not in ports_of(service):
-        confidence, words = 0.9, f"to {host}:{port}, a port that Service {host} does not have"
-    elif meant and meant != service.name and _alike_path(meant, path) > _alike_path(service.name, path) + 0.25:
-        confidence, words = 0.7, f"to {host}, while {meant} fits the path"
-    else:
-        return
-    text_ = f"the route {path or host} in ConfigMap {config.name} of {owner.name} leads {words}"
-    data: JsonObject = {"object": f"{config.name}/{path}", "namespace": owner.item.namespace, "service": owner.app}
-    disproof = "Requests on this path reach the application they are meant for."
-    evidence = (config.evidence, owner.evidence)
-    cause, kind = "gateway_misroute", _K.CONFIG_REFERENCE_MISSING
-    yield Match(owner.component, cause, confidence, kind, text_, disproof, evidence, data)
-    if meant and meant != owner.app:
-        yield Match(f"app/{meant}", cause, confidence - 0.1, kind, text_, disproof, evidence, data)
-
-
-def _alike_path(name: str, path: str) -> float:
-    """How much of a Service's name stands in the part of a path that names something."""
-    parts = [p for p in re.split(r"[/*{}]+", path.lower()) if p and not re.fullmatch(r"v\d+|api|rest|\d*", p)]
-    plain = re.sub(r"[^a-z0-9]", "", name.lower())
-    return max((SequenceMatcher(None, plain, re.sub(r"[^a-z0-9]", "", p)).ratio() for p in parts), default=0.0)
-
-
-def _meant(cluster: Cluster, path: str) -> str | None:
-    best = max(cluster.services, key=lambda name: (_alike_path(name, path), name), default=None)
-    return best if best and _alike_path(best, path) >= 0.6 else None
-
-
-def _route_in_log(cluster: Cluster, workload: Thing) -> Iterator[Match]:
-    """A gateway's own log says that a route has no target."""
-    gateway = next(cluster.lines(_GATEWAY, service=workload.app), None)
-    unknown = next(cluster.lines(UNKNOWN_HOST, service=workload.app), None)
-    if gateway is None or not (unknown or gateway.found.groupdict().get("name")):
-        return
-    host = gateway.found.groupdict().get("name") or ""
-    if not host and unknown is not None:
-        host = next((v for v in unknown.found.groupdict().values() if v), "")
-    if not host or service_behind(cluster, host, workload.item.namespace):
-        return
-    near = max(cluster.services, key=lambda name: _alike(name, host), default="")
-    text_ = f"{workload.name} routes requests to {host}, which is no Service ({gateway.count} lines in its log)"
-    data: JsonObject = {"object": host, "service": workload.app, "count": gateway.count}
-    data |= {"namespace": workload.item.namespace}
-    disproof = "Requests on this route reach the application they are meant for."
-    kind, evidence = _K.CONFIG_REFERENCE_MISSING, (gateway.evidence,)
-    yield Match(workload.component, "gateway_misroute", 0.85, kind, text_, disproof, evidence, data)
-    if _alike(near, host) >= _NEAR:
-        yield Match(f"app/{near}", "gateway_misroute", 0.75, kind, text_, disproof, evidence, data)
-
-
-SIGNATURES = (address_wrong, dns_settings_wrong, gateway_route_wrong)
+SIGNATURES = (address_wrong, dns_settings_wrong)

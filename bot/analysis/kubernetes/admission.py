@@ -47,7 +47,7 @@ def refusals(cluster: Cluster, workload: Thing) -> Iterator[tuple[str, str]]:
 
 def quota_refuses_pods(cluster: Cluster) -> Iterator[Match]:
     """A workload is short of pods and the API says which quota is full."""
-    for workload in cluster.short:
+    for workload in cluster.stuck:
         for message, evidence in refusals(cluster, workload):
             found = _EXCEEDED.search(message) or _MUST.search(message)
             if found:
@@ -135,7 +135,7 @@ def _is_storage(resource: str) -> bool:
 
 def account_missing(cluster: Cluster) -> Iterator[Match]:
     """A workload is short of pods because its ServiceAccount is not there."""
-    for workload in cluster.short:
+    for workload in cluster.stuck:
         # The newest refusal counts: an account made late leaves older ones behind.
         message, evidence = next(iter(refusals(cluster, workload)), ("", ""))
         found = _ACCOUNT.search(message)
@@ -143,7 +143,7 @@ def account_missing(cluster: Cluster) -> Iterator[Match]:
             yield _account(workload, found["name"], evidence)
     for reference in cluster.of("ConfigReference"):
         owner = cluster.workload_of(reference.app)
-        if reference.said("kind") == "ServiceAccount" and owner is not None and owner in cluster.short:
+        if reference.said("kind") == "ServiceAccount" and owner is not None and owner in cluster.stuck:
             yield _account(owner, reference.said("ref"), reference.evidence)
 
 

@@ -25,6 +25,8 @@ class Thing:
 
     item: Item
     evidence: str
+    own_name: str = ""
+    """The workload's name, where several workloads carry one service label, so that it names none of them."""
 
     @property
     def name(self) -> str:
@@ -37,7 +39,7 @@ class Thing:
     @property
     def app(self) -> str:
         """The service it belongs to, else its own name."""
-        return text(self.item.fields, "service") or self.item.name
+        return self.own_name or text(self.item.fields, "service") or self.item.name
 
     @property
     def component(self) -> str:
@@ -114,6 +116,11 @@ class Cluster:
         """Workloads with fewer ready pods than they should have."""
         return tuple(w for w in self.workloads if w.count("ready") < w.count("desired"))
 
+    @cached_property
+    def stuck(self) -> tuple[Thing, ...]:
+        """Workloads that are short of pods, or of pods of their newest version."""
+        return tuple(w for w in self.workloads if min(w.count("ready"), w.count("updated")) < w.count("desired"))
+
     def pods_of(self, app: str) -> tuple[Thing, ...]:
         return tuple(p for p in self.pods if p.app == app)
 
@@ -175,7 +182,8 @@ def is_control_plane(node: Thing) -> bool:
 
 def cluster_of(items: Sequence[tuple[Item, str]], *, now: datetime, facts: Facts | None = None) -> Cluster:
     """Items with their evidence ids; logs, series and calls come from the facts when there are any."""
-    things = tuple(Thing(item, evidence) for item, evidence in items)
+    shared = _shared_labels(items)
+    things = tuple(Thing(item, evidence, _own_name(item, shared)) for item, evidence in items)
     if facts is None:
         return Cluster(things=things, now=now, moves=moves_of(items, ()))
     return Cluster(
@@ -187,6 +195,23 @@ def cluster_of(items: Sequence[tuple[Item, str]], *, now: datetime, facts: Facts
         moves=moves_of(items, facts.series, start_s=facts.start_s, end_s=facts.end_s),
         measured=any(one.series.metric in LATENCY for one in facts.series),
     )
+
+
+def _shared_labels(items: Sequence[tuple[Item, str]]) -> set[str]:
+    """Service labels that more than one workload carries."""
+    carriers: dict[str, set[str]] = {}
+    for item, _ in items:
+        if item.api_kind in WORKLOADS:
+            carriers.setdefault(text(item.fields, "service") or item.name, set()).add(item.name)
+    return {label for label, found in carriers.items() if len(found) > 1}
+
+
+def _own_name(item: Item, shared: set[str]) -> str:
+    if text(item.fields, "service") not in shared:
+        return ""
+    if item.api_kind in WORKLOADS:
+        return item.name
+    return (text(item.fields, "workload") or "").partition("/")[2]
 
 
 def plain_containers(pod: Thing) -> list[JsonObject]:

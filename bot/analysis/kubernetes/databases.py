@@ -21,7 +21,8 @@ _DENIED = re.compile(
     re.I,
 )
 _NO_MORE = re.compile(
-    r"Too many connections|ER_CON_COUNT|max_user_connections|max_connections_per_hour|"
+    r"Too many connections|Data source rejected establishment of connection|"
+    r"ER_CON_COUNT|max_user_connections|max_connections_per_hour|"
     r"remaining connection slots are reserved|sorry, too many clients|max number of clients reached",
     re.I,
 )
@@ -51,6 +52,24 @@ def credentials_refused(cluster: Cluster) -> Iterator[Match]:
                 f"the database refuses the user or password of {line.service} ({line.count} lines in its log)",
                 "The same user and password work from inside the pod.",
             )  # fmt: skip
+
+
+def user_differs(cluster: Cluster) -> Iterator[Match]:
+    """Declared credentials name another user than every other application of the same database does."""
+    declared = [(s, mapping(s.fields, "values")) for s in cluster.of("Secret")]
+    users: dict[str, dict[str, list[Thing]]] = {}
+    for secret, values in declared:
+        host = next((str(v) for k, v in values.items() if k.lower().endswith("host")), None)
+        user = next((str(v) for k, v in values.items() if k.lower().endswith(("user", "username"))), None)
+        if host and user:
+            users.setdefault(host, {}).setdefault(user, []).append(secret)
+    for host, by_user in users.items():
+        odd = [found[0] for found in by_user.values() if len(found) == 1]
+        if sum(map(len, by_user.values())) >= 4 and len(by_user) == 2 and len(odd) == 1:
+            for workload in (w for w in cluster.workloads if odd[0].name in _secrets(w)):
+                text_ = f"{workload.name} goes to {host} as a user that no other application of it uses"
+                disproof = "The same user works from inside the pod."
+                yield _match(workload.component, "mysql_invalid_credentials", 0.6, odd[0], text_, disproof)
 
 
 def connections_used_up(cluster: Cluster) -> Iterator[Match]:
@@ -179,4 +198,4 @@ def _match(component: str, cause: str, confidence: float, source: Line | Thing, 
     return Match(component, cause, confidence, kind, words, disproof, (source.evidence,), data)
 
 
-SIGNATURES = (credentials_refused, connections_used_up, read_only, port_wrong)
+SIGNATURES = (credentials_refused, user_differs, connections_used_up, read_only, port_wrong)

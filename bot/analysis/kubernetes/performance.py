@@ -27,7 +27,7 @@ def cpu_load(cluster: Cluster) -> Iterator[Match]:
             continue
         throttled = next((moves[m] for m in _THROTTLED if m in moves), None)
         held = throttled is not None and throttled.after > max(0.1, 2 * throttled.before)
-        confidence = 0.7 + 0.13 * held + 0.1 * (hurt(moves) is not None)
+        confidence = 0.68 + 0.13 * held + 0.1 * (hurt(moves) is not None) + 0.03 * min(cpu.times / 20, 1)
         yield Match(
             component, "pod_cpu_overload", confidence, _K.SATURATION_HIGH,
             f"CPU use of {name} rose from {cpu.before:.3g} to {cpu.after:.3g} cores without more requests"

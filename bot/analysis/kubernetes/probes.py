@@ -47,7 +47,7 @@ def _hurts(kind: str, container: JsonObject, failures: list[Thing]) -> bool:
     restarts = number(container, "restarts") or 0
     if kind == "liveness":
         return often and restarts >= 1
-    return often and not flag(container, "ready") and text(container, "state") == "running" and restarts == 0
+    return often and not flag(container, "ready") and text(container, "state") == "running" and restarts <= 1
 
 
 def _judge(pod: Thing, container: JsonObject, kind: str, probe: JsonObject, failures: list[Thing]) -> Iterator[Match]:

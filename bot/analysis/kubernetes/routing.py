@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from bot.analysis.kubernetes.cluster import Cluster, Thing
@@ -31,12 +32,24 @@ def selector_matches_nothing(cluster: Cluster) -> Iterator[Match]:
         wanted = ", ".join(f"{k}={v}" for k, v in selector.items())
         text_ = f"Service {service.name} chooses pods with {wanted}, and there are none"
         yield Match(
-            owner.component if owner else service.component, "service_selector_mismatch", 0.95 if owner else 0.7,
+            owner.component if owner else service.component, "service_selector_mismatch",
+            _selector_sure(cluster, service, owner),
             _K.ENDPOINTS_EMPTY, text_ + (f"; pods of {owner.name} carry {have}" if owner and have else ""),
             "Pods with the labels of the selector exist and are ready.",
             (service.evidence, *((owner.evidence,) if owner else ())),
             {"object": service.name, "namespace": service.item.namespace, "service": service.name},
         )  # fmt: skip
+
+
+def _selector_sure(cluster: Cluster, service: Thing, owner: Thing | None) -> float:
+    """Less when the application is reached by another Service: one of several roles may have no pod now."""
+    if owner is None:
+        return 0.6
+    if service.name in {owner.name, owner.app}:
+        return 0.95
+    labels = labels_of(owner.fields, "template", "labels")
+    others = [s for s in cluster.services.values() if s is not service]
+    return 0.45 if any(selects(labels_of(s.fields, "selector"), labels) for s in others) else 0.85
 
 
 def _meant(cluster: Cluster, service: Thing, selector: dict[str, str]) -> Thing | None:
@@ -74,7 +87,8 @@ def _port(cluster: Cluster, service: Thing, port: JsonObject, cause: str) -> Mat
     declared = ", ".join(str(p) for p in _list(port.get("declared")))
     reached = reachable(cluster, service.name, port.get("port"))
     # A process may listen on a port that it does not declare: then it is reached all the same.
-    confidence = {True: 0.2, False: 0.95, None: 0.85}[reached]
+    alone = len(service.parts("ports")) == 1 or text(port, "verdict") == "port_name_unknown"
+    confidence = {True: 0.2, False: 0.95, None: 0.85 if alone else 0.35}[reached]
     text_ = f"Service {service.name} sends {port.get('protocol')} to port {port.get('target_port')}"
     text_ += f", while its pods declare {declared}"
     return Match(
@@ -107,8 +121,11 @@ def scaled_to_zero(cluster: Cluster) -> Iterator[Match]:
         labels = labels_of(workload.fields, "template", "labels")
         served = [s for s in cluster.services.values() if selects(labels_of(s.fields, "selector"), labels)]
         called = bool(cluster.graph.callers.get(workload.app))
+        events = cluster.events_of(workload.item.api_kind, workload.name, "ScalingReplicaSet", "SuccessfulDelete")
+        scaled = any(re.search(r"to 0\b", e.said("message")) for e in events)
+        sure = (0.9 if served or called else 0.5) + 0.05 * scaled
         yield Match(
-            workload.component, "deployment_zero_replicas", 0.95 if served or called else 0.5, _K.ENDPOINTS_EMPTY,
+            workload.component, "deployment_zero_replicas", sure, _K.ENDPOINTS_EMPTY,
             f"{workload.item.api_kind} {workload.name} is scaled to zero"
             + (f", and Service {served[0].name} has nobody to send to" if served else ""),
             "Nobody calls it, or it was put to rest on purpose before the trouble began.",

@@ -17,6 +17,8 @@ from bot.analysis.kubernetes.moves import LATENCY, Move, slowdown
 SLOW_TIMES, SLOW_S = 2.0, 0.015
 FAILING = 0.05
 FELL = 0.75
+_LOOSE, _UNSEEN = 0.9, 0.97
+"""An explanation that leaves open which of its callees are slow is worth less; so is a place nobody measures."""
 _TAIL = ("latency_p90", "latency_p95", "latency_p99")
 
 
@@ -65,7 +67,8 @@ def explanations(cluster: Cluster, slow: Mapping[str, Move]) -> list[Fit]:
     """Places by how well they explain it, best first; of equals an application before a node."""
     best: dict[str, float] = {}
     for component, expected, possible in _places(cluster, slow):
-        score = _fit(cluster, expected, possible, slow)
+        score = _fit(cluster, expected, possible, slow) * (_LOOSE if possible and component[:4] == "app/" else 1)
+        score *= 1 if f"app/{component[4:]}" in cluster.moves or component[:4] != "app/" else _UNSEEN
         best[component] = max(score, best.get(component, 0.0))
     return [Fit(c, s) for c, s in sorted(best.items(), key=lambda pair: (-round(pair[1], 6), pair[0])) if s > 0]
 
@@ -79,6 +82,7 @@ def _places(cluster: Cluster, slow: Mapping[str, Move]) -> Iterator[tuple[str, s
         yield f"app/{app}", waiting, set()
         if callees := set(graph.callees.get(app, ())):
             yield f"app/{app}", waiting | callees, set()
+            yield f"app/{app}", waiting, callees
     edges = [(caller, callee) for caller, callees in graph.callees.items() for callee in callees]
     for node, apps in homes_of(cluster).items():
         crossing = [(a, b) for a, b in edges if (a in apps) != (b in apps)]
@@ -89,12 +93,20 @@ def _places(cluster: Cluster, slow: Mapping[str, Move]) -> Iterator[tuple[str, s
 
 
 def _fit(cluster: Cluster, expected: set[str], possible: set[str], slow: Mapping[str, Move]) -> float:
-    told = {s for s in expected if s in slow or _calm(cluster, s)}
-    right = len(told & set(slow))
+    weights = {s: _weight(m) for s, m in slow.items()}
+    usual = sum(weights.values()) / len(weights)
+    right = sum(weights[s] for s in expected & set(slow))
     if not right:
         return 0.0
-    precision, recall = right / len(told), len((expected | possible) & set(slow)) / len(slow)
+    calm = sum(1 for s in expected - set(slow) if _calm(cluster, s))
+    precision = right / (right + usual * calm)
+    recall = sum(weights[s] for s in (expected | possible) & set(slow)) / sum(weights.values())
     return 2 * precision * recall / (precision + recall)
+
+
+def _weight(move: Move) -> float:
+    """Many times slower counts for more than twice as slow."""
+    return min(12.0, math.log2(move.times)) if math.isfinite(move.after) and move.times > 2 else 1.0
 
 
 def _calm(cluster: Cluster, service: str) -> bool:

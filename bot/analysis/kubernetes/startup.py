@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 
 from bot.analysis.kubernetes.cluster import Cluster, Thing, plain_containers, pod_is_ready
 from bot.analysis.kubernetes.match import Match
 from bot.domain.evidence import FindingKind
-from connectors.kubernetes.reading import flag, mapping, number, objects, text
+from connectors.kubernetes.reading import flag, mapping, number, objects, stamp, text
 from connectors.model import JsonObject
 
 _K = FindingKind
@@ -112,11 +113,17 @@ def killed_for_memory(cluster: Cluster) -> Iterator[Match]:
     for pod in cluster.pods:
         for container in plain_containers(pod):
             if "OOMKilled" in {text(container, "reason"), text(container, "last_reason")}:
-                yield _oom(pod, container, 0.95, (pod.evidence,))
+                recent = not flag(container, "ready") or _recent(cluster, container)
+                yield _oom(pod, container, 0.95 if recent else 0.35, (pod.evidence,))
         events = cluster.events_of("Pod", pod.name, "FailedCreatePodSandBox", "Failed", "BackOff", "FailedStart")
         hit = next((e for e in events if _OOM_INIT.search(e.said("message"))), None)
         if hit and not pod_is_ready(pod) and plain_containers(pod):
             yield _oom(pod, _tightest(pod), 0.95, (pod.evidence, hit.evidence))
+
+
+def _recent(cluster: Cluster, container: JsonObject) -> bool:
+    ended = stamp(container.get("last_finished_at"))
+    return ended is None or cluster.now - ended <= timedelta(hours=2)
 
 
 def _tightest(pod: Thing) -> JsonObject:
@@ -174,7 +181,9 @@ def _clash(containers: list[JsonObject]) -> int | None:
 
 
 _PORT_NAMES = re.compile(r"^(?:SERVER_|HTTP_|LISTEN_|APP_)?PORT$")
-_PORT_FLAG = re.compile(r"(?:--?(?:server[.-])?port[= ]|-l[= ]|listen(?:-address)?[= ]\S*:|\bhttp\.server )(\d{2,5})")
+_PORT_FLAG = re.compile(
+    r"(?:--?(?:server[.-])?port[= ]|\s-[lp] ?|listen(?:-address)?[= ]\S*:|LISTEN:|\blisten |\bhttp\.server )(\d{2,5})\b"
+)
 
 
 def _wanted(container: JsonObject) -> set[int]:
