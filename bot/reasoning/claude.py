@@ -7,6 +7,7 @@ turns, seconds and money are checked before every turn. Whatever goes wrong is R
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ from typing import TypeVar
 import structlog
 from pydantic import BaseModel, Field, ValidationError
 
+from bot.domain.evidence import Evidence
 from bot.domain.question import Analysis, CaseFile, Catalogue, IssueType, Plan, PlannedCall, Question, Ranking, Setting
 from bot.domain.report import Synthesis
 from bot.errors import ReasonerFailed
@@ -86,6 +88,7 @@ class ClaudeSession:
         self._seconds = 0.0
         self._detail = 0
         self._question: Question | None = None
+        self._blocks: dict[tuple[str, int], str] = {}
         self.name = "claude" if owner.arm is Arm.BOTH else "claude-alone"
 
     # -- the four steps --------------------------------------------------------------------------------------------
@@ -149,7 +152,7 @@ class ClaudeSession:
     ) -> list[PlannedCall] | ReportAnswer:
         """A step that shows the whole case; when that is too much, again with less of each piece of evidence."""
         for _ in range(_SHRINKS):
-            message = self._case_message(case, last)
+            message = await asyncio.to_thread(self._case_message, case, last)
             try:
                 if step == "follow_up":
                     return await self._wishes(step, message, offer)
@@ -169,7 +172,7 @@ class ClaudeSession:
     def _case_message(self, case: CaseFile, last: Sequence[str]) -> JsonObject:
         """What never changes first, evidence in the order of its arrival behind it, and what changes at the end."""
         while True:
-            shown = [data.evidence_block(item, self._detail) for item in case.evidence]
+            shown = [self._block(item) for item in case.evidence]
             first = [data.question_block(case.question), data.analysis_block(case.analysis)]
             if self._detail + 1 >= _SHRINKS or sum(map(len, shown)) <= self._limits.context_characters:
                 break
@@ -177,6 +180,12 @@ class ClaudeSession:
         blocks: list[JsonObject] = [_text(text) for text in (*first, *_fitting(shown, self._limits.context_characters))]
         blocks[-1] = {**blocks[-1], "cache_control": _EPHEMERAL}
         return {"role": "user", "content": [*blocks, *(_text(text) for text in last)]}
+
+    def _block(self, evidence: Evidence) -> str:
+        key = evidence.id, self._detail
+        if key not in self._blocks:
+            self._blocks[key] = data.evidence_block(evidence, self._detail)
+        return self._blocks[key]
 
     async def _wishes(self, step: str, message: JsonObject, offer: Offer) -> list[PlannedCall]:
         """The reads that the model asks for. When none of them is usable it is told why, once."""

@@ -19,10 +19,11 @@ from bot.domain.question import Analysis, CaseFile, Guidance, Question, Ranking
 from connectors.model import Changes, JsonObject, Logs, Objects, Rows, Series, SeriesSet, Text, Traces
 from connectors.redaction import is_secret_key, placeholder, redact_json
 
-DETAILS = (40, 15, 5, 1)
+DETAILS = (30, 12, 5, 1)
 """How many items of each evidence are shown, by how tight the room is; the last level is little but the headline."""
 
 _LONGEST_TEXT = 400
+_LONGEST_BLOCK = 16_000
 _MOST_FINDINGS = 60
 _MOST_HYPOTHESES = 8
 
@@ -60,8 +61,19 @@ def analysis_block(analysis: Analysis) -> str:
 
 
 def evidence_block(evidence: Evidence, detail: int) -> str:
-    """One piece of evidence: what was asked, its headline, and at most `DETAILS[detail]` of its items."""
-    most = DETAILS[min(detail, len(DETAILS) - 1)]
+    """One piece of evidence: what was asked, its headline, and at most `DETAILS[detail]` of its items.
+
+    One that is still long is shown with fewer, so that no single source fills the window.
+    """
+    made = ""
+    for most in DETAILS[min(detail, len(DETAILS) - 1) :]:
+        made = _evidence(evidence, most)
+        if len(made) <= _LONGEST_BLOCK:
+            break
+    return made
+
+
+def _evidence(evidence: Evidence, most: int) -> str:
     window = evidence.source.window or evidence.call.window
     return block(
         "evidence",

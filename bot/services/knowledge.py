@@ -20,6 +20,7 @@ from bot.domain.states import Verdict
 from bot.errors import BotError
 from bot.store import Store
 from bot.store.search import Document
+from connectors.redaction import redact_text
 
 log = structlog.get_logger(__name__)
 
@@ -28,6 +29,7 @@ _CANDIDATES = 30
 _LEAST_LIKENESS = 0.35
 _LONGEST_TITLE = 240
 _LONGEST_BODY = 20_000
+_LONGEST_QUERY = 100
 Signature = Mapping[str, float]
 
 
@@ -121,14 +123,17 @@ def case_signature(ranking: Ranking) -> dict[str, float]:
 
 
 def document_of(done: Investigation) -> Document:
-    """A finished investigation as it is searched. What a person confirmed is said in its title."""
+    """A finished investigation as it is searched, masked: a question may hold a secret that somebody pasted.
+
+    What a person confirmed is said in its title.
+    """
     report = done.report
     assert report is not None, "only an investigation with a report is indexed"
     return Document(
         id=done.id,
         seq=done.seq,
-        title=_title(done, report)[:_LONGEST_TITLE],
-        body=_body(done, report)[:_LONGEST_BODY],
+        title=redact_text(_title(done, report))[:_LONGEST_TITLE],
+        body=redact_text(_body(done, report))[:_LONGEST_BODY],
         signature=_report_signature(report),
         updated_at=done.updated_at,
     )
@@ -138,7 +143,13 @@ def _title(done: Investigation, report: Report) -> str:
     said = report.synthesis.root_cause or report.synthesis.verdict.value.replace("_", " ")
     values = [feedback.get("value") for feedback in done.feedback]
     judged = " (confirmed)" if "confirm_cause" in values else " (a person disagreed)" if "wrong_cause" in values else ""
-    return f"{done.created_at:%Y-%m-%d}: {report.query[:100]}: {said}{judged}"
+    return f"{done.created_at:%Y-%m-%d}: {_shortened(report.query)}: {said}{judged}"
+
+
+def _shortened(query: str) -> str:
+    """Masked before it is cut, for half a secret is not recognised as one."""
+    masked = redact_text(query)
+    return masked if len(masked) <= _LONGEST_QUERY else masked[: _LONGEST_QUERY - 1] + "…"
 
 
 def _body(done: Investigation, report: Report) -> str:
