@@ -17,11 +17,13 @@ from bot.reasoning.arms import Arm
 from bot.reasoning.protocol import Reasoner
 from bot.reasoning.rules import RulesReasoner
 from bot.reasoning.spending import Metered
+from bot.remedies import Remedies, make_gate, make_remedies, make_roles
 from bot.services.budget import Budget
 from bot.services.catalogue import Catalogue, SourceInfo
 from bot.services.execute import Execute
 from bot.services.investigate import Investigator
 from bot.services.investigations import Investigations
+from bot.services.policy import AccessFile, load_access
 from bot.settings import Settings, SlackMode
 from bot.sources import Configuration, load_configuration
 from bot.store import Store
@@ -62,6 +64,7 @@ class App:
     investigations: Investigations
     worker: Worker
     metrics: Metrics
+    remedies: Remedies
     _background: list[asyncio.Task[None]] = field(default_factory=list)
     _closers: list[object] = field(default_factory=list)
 
@@ -72,28 +75,39 @@ class App:
         if settings.redaction_key:
             set_redaction_key(settings.redaction_key.get_secret_value().encode())
         configuration = load_configuration(settings.sources_file, environment, deadline_s=settings.call_deadline_s)
+        access = load_access(settings.access_file, environment)
         store = await open_store(settings, clock)
-        return cls.wired(settings, configuration, store, clock)
+        return cls.wired(settings, configuration, store, clock, access)
 
     @classmethod
-    def wired(cls, settings: Settings, configuration: Configuration, store: Store, clock: Clock) -> App:
+    def wired(
+        cls,
+        settings: Settings,
+        configuration: Configuration,
+        store: Store,
+        clock: Clock,
+        access: AccessFile | None = None,
+    ) -> App:
         """The parts over a store that is open already."""
         metrics = Metrics()
         budget = Budget(queries=settings.budget_queries, bytes=settings.budget_bytes, usd=settings.budget_usd)
+        roles = make_roles(settings, access or AccessFile(), configuration.squads, store)
         execute = Execute(
             {spec.name: (spec.build(clock), spec.limits) for spec in configuration.sources},
             clock=clock,
+            approvals=make_gate(store, roles, clock),
             budget=budget,
             observe=metrics.observe_execution,
         )
         catalogue = Catalogue(
             execute=execute,
             infos=[SourceInfo(s.name, s.type, s.environment, s.squad, s.services) for s in configuration.sources],
-            squads=configuration.squads,
+            squads=roles.squads,
             environments=configuration.environments,
             default_window_minutes=settings.default_window_minutes,
         )
         rules = RulesReasoner()
+        remedies = make_remedies(store=store, execute=execute, roles=roles, clock=clock)
         investigator = Investigator(
             store=store,
             execute=execute,
@@ -101,6 +115,7 @@ class App:
             fallback=rules,
             setting=catalogue.setting,
             clock=clock,
+            proposer=remedies.proposer,
         )
         return cls(
             settings=settings,
@@ -112,6 +127,7 @@ class App:
             investigations=Investigations(store=store, setting=catalogue.setting, clock=clock),
             worker=Worker(store=store, investigator=investigator, slots=settings.workers),
             metrics=metrics,
+            remedies=remedies,
         )
 
     async def start(self, *parts: Part) -> None:
@@ -120,6 +136,7 @@ class App:
         self._background.append(asyncio.create_task(self._discover_forever(), name="discovery"))
         if Part.WORKER in wanted:
             self.worker.start()
+            self._background.append(asyncio.create_task(self.remedies.remediation.run(), name="remediation"))
 
     async def stop(self) -> None:
         """Stop what runs, hand back what is held, close what is open."""
@@ -139,12 +156,7 @@ class App:
         """What a person may do here, in words."""
         if principal.guest:
             return "guest: you can read this channel"
-        admins = {name.strip() for name in self.settings.admins.split(",") if name.strip()}
-        if principal.id in admins:
-            return "admin"
-        bindings = await self.store.role_bindings(principal.id)
-        words = [f"{b.role.value} of squad {b.squad}" if b.squad else b.role.value for b in bindings]
-        return ", ".join(words) or "viewer"
+        return await self.remedies.roles.words(principal.id)
 
 
 def make_reasoner(settings: Settings) -> Reasoner | Metered:

@@ -33,6 +33,18 @@ def load_library(folder: Path = LIBRARY, *, tools: Tools | None = None) -> tuple
     return tuple(sorted(books, key=lambda book: book.id))
 
 
+def load_good(folder: Path = LIBRARY, *, tools: Tools | None = None) -> tuple[tuple[Runbook, ...], tuple[str, ...]]:
+    """The runbooks that are right, and what is wrong with the others: one bad file must not silence the rest."""
+    books: list[Runbook] = []
+    wrong: list[str] = []
+    for path in runbook_paths(folder):
+        try:
+            books.append(load_runbook(path, folder=folder, tools=tools))
+        except InvalidConfiguration as error:
+            wrong.append(str(error))
+    return tuple(books), tuple(wrong)
+
+
 def runbook_paths(folder: Path = LIBRARY) -> list[Path]:
     """The Markdown files directly in the folder."""
     if not folder.is_dir():

@@ -76,13 +76,17 @@ async def _up(
 def _demo_settings(settings: Settings, folder: Path, world: Playing, workspace: Workspace) -> Settings:
     from pydantic import SecretStr
 
+    from bot.demo.access import ACCESS_YAML
     from bot.settings import SlackMode
 
     sources = folder / "sources.yaml"
     sources.write_text(world.sources_yaml, encoding="utf-8")
+    access = folder / "access.yaml"
+    access.write_text(ACCESS_YAML, encoding="utf-8")
     return settings.model_copy(
         update={
             "sources_file": sources,
+            "access_file": access,
             "database_url": SecretStr(f"sqlite:///{folder / 'inquest.db'}"),
             "slack_mode": SlackMode.SOCKET,
             "slack_bot_token": SecretStr(workspace.bot_token),

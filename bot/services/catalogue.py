@@ -12,7 +12,7 @@ from bot.domain.access import Squad
 from bot.domain.question import Service, Setting, Source
 from bot.services.execute import Execute, Instance
 from connectors.errors import ConnectorError
-from connectors.model import Health, HealthStatus, SourceSchema
+from connectors.model import Effect, Health, HealthStatus, SourceSchema
 
 log = structlog.get_logger(__name__)
 
@@ -67,7 +67,8 @@ class Catalogue:
             environment=info.environment,
             squad=info.squad,
             services=info.services,
-            tools=tuple(connector.tools()),
+            # A reasoner chooses reads; changes come from runbooks and go through people.
+            tools=tuple(tool for tool in connector.tools() if tool.effect is Effect.READ),
         )
 
     async def refresh(self) -> None:

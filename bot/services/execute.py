@@ -276,10 +276,12 @@ class Execute:
 
     async def _with_retries(self, instance: Instance, call: ToolCall) -> _Attempted:
         number = 0
+        # A write is sent once: an answer that did not come does not mean that nothing was done.
+        writes = instance.connector.tool(call.tool).effect is Effect.WRITE
         try:
             async for attempt in stamina.retry_context(
                 on=_worth_a_retry,
-                attempts=_ATTEMPTS,
+                attempts=1 if writes else _ATTEMPTS,
                 timeout=instance.limits.deadline_s,
                 wait_initial=0.1,
                 wait_max=2.0,

@@ -28,6 +28,7 @@ from bot.services.execute import Execute
 from bot.services.fanout import FanOut, StopRequested
 from bot.services.journal import Journal
 from bot.services.knowledge import Knowledge
+from bot.services.propose import Proposer
 from bot.services.purse import Purse
 from bot.services.reporting import assemble
 from bot.store import Claim, Store
@@ -54,7 +55,9 @@ class Investigator:
         fallback: Reasoner,
         setting: Callable[[], Awaitable[Setting]],
         clock: Clock,
+        proposer: Proposer | None = None,
     ) -> None:
+        self._proposer = proposer
         self._store = store
         self._execute = execute
         self._reasoner = reasoner
@@ -82,6 +85,7 @@ class _Run:
     """One pass over one investigation."""
 
     def __init__(self, owner: Investigator, journal: Journal, purse: Purse) -> None:
+        self._proposer = owner._proposer
         self._store = owner._store
         self._execute = owner._execute
         self._reasoner = owner._reasoner.begin(purse) if isinstance(owner._reasoner, Metered) else owner._reasoner
@@ -239,9 +243,24 @@ class _Run:
         return [self._event(EventKind.REPORT_MADE, {"report": report.to_json()})]
 
     async def _propose(self) -> Sequence[NewEvent]:
-        output: JsonObject = {"reason": "no write tools are configured"}
-        skipped: JsonObject = {"phase": PhaseName.PROPOSE.value, "state": "skipped", "output": output}
-        return [self._event(EventKind.PHASE_FINISHED, skipped)]
+        report = self.state.report
+        if self._proposer is None or self.state.question.dry_run or report is None:
+            return [self._propose_ended(PhaseState.SKIPPED, "dry run" if self.state.question.dry_run else "reads only")]
+        if not self._ranking.findings:
+            self._ranking = await self._rank()
+        case = await self._case()
+        try:
+            made = await self._proposer.propose(self.state, case, self._ranking)
+        except FenceLost:
+            raise
+        except BotError as error:  # the report stands, whether or not there is a proposal
+            return [self._propose_ended(PhaseState.FAILED, str(error))]
+        amended = self._proposer.in_report(report, made, case, self._ranking)
+        return [self._event(EventKind.REPORT_MADE, {"report": amended.to_json()})] if amended else []
+
+    def _propose_ended(self, state: PhaseState, reason: str) -> NewEvent:
+        ended: JsonObject = {"phase": PhaseName.PROPOSE.value, "state": state.value, "output": {"reason": reason}}
+        return self._event(EventKind.PHASE_FINISHED, ended)
 
     # -- thinking --------------------------------------------------------------------------------------------------
 

@@ -32,6 +32,7 @@ class PostgresqlConfig(BaseModel):
     statement_timeout_s: float = Field(default=15.0, gt=0)
     lock_timeout_s: float = Field(default=2.0, gt=0)
     connect_timeout_s: float = Field(default=5.0, gt=0)
+    writes: bool = Field(default=False, description="End sessions when people approved it; otherwise only read.")
     pool_size: int = Field(default=4, gt=0, le=64)
     behind_pooler: bool = Field(default=False, description="True behind pgbouncer in transaction mode.")
     sample_gap_s: float = Field(default=2.0, ge=0, description="Time between two samples of statement statistics.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from pydantic import Field
@@ -15,6 +16,7 @@ from connectors.guards import Refused, guard
 from connectors.model import (
     Clock,
     Column,
+    Effect,
     EvidenceKind,
     Health,
     HealthStatus,
@@ -24,11 +26,13 @@ from connectors.model import (
     SchemaEntry,
     SourceRef,
     SourceSchema,
+    Tool,
 )
 from connectors.postgresql import items, queries
 from connectors.postgresql.config import PostgresqlConfig
 from connectors.postgresql.errors import DRIVER_ERRORS, named_error
 from connectors.postgresql.link import PostgresLink
+from connectors.postgresql.tools_write import WriteTools
 from connectors.sql import TableBuilder
 
 LANGUAGE = "postgresql"
@@ -48,7 +52,7 @@ class WordsArguments(Arguments):
     words: str | tuple[str, ...] = Field(default=(), description="Words in table or column names; empty: everything.")
 
 
-class PostgresqlConnector(Connector[PostgresqlConfig]):
+class PostgresqlConnector(WriteTools, Connector[PostgresqlConfig]):
     """Reads one PostgreSQL database, version 12 or later."""
 
     type = "postgresql"
@@ -59,6 +63,13 @@ class PostgresqlConnector(Connector[PostgresqlConfig]):
         super().__init__(name=name, config=config, environment=environment, clock=clock)
         self._link = PostgresLink(config, name=name)
         self._sample: shared.Sample | None = None
+
+    def tools(self) -> Sequence[Tool]:
+        """Writes are offered only where they are switched on."""
+        return [tool for tool in super().tools() if self.config.writes or tool.effect is Effect.READ]
+
+    def declared(self, name: str) -> Tool:
+        return self.tool(name)
 
     async def open(self) -> None:
         await self._link.open()

@@ -27,6 +27,11 @@ def call(tool: str, **arguments: Any) -> ToolCall:
     return ToolCall(connector=NAME, tool=tool, arguments=arguments)
 
 
+OUTCOME = call("read_outcome").model_copy(
+    update={"arguments": {"tool": "cancel_backend", "arguments": {"pid": 1, "query": "select 1", "uid": "then"}}}
+)
+
+
 @pytest.mark.servers
 class TestPostgresqlContract(ConnectorContract):
     speaks_http = False
@@ -55,6 +60,7 @@ class TestPostgresqlContract(ConnectorContract):
             call("get_replication"),
             call("get_table_health"),
             call("search_schema", words="order"),
+            OUTCOME,
         )
 
     def sized_call(self) -> tuple[ToolCall, int]:

@@ -51,6 +51,7 @@ def sources(
             "kubeconfig_path": str(kubeconfig_path),
             "contexts": [CONTEXT],
             "environment": ENVIRONMENT,
+            "writes": True,
         },
     }
     if postgres is not None:

@@ -1,0 +1,73 @@
+"""Wires what changes things: roles, decisions, proposals, the one that carries out; part of the composition root."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import structlog
+
+from bot.domain.access import Squad
+from bot.services.approvals import ApprovalGate, Decisions
+from bot.services.execute import Execute
+from bot.services.policy import AccessFile, Roles, with_access
+from bot.services.propose import Proposer
+from bot.services.remediate import Pace, Remediation
+from bot.settings import Settings
+from bot.store import Store
+from bot.worker import incarnation
+from connectors.base import Connector
+from connectors.model import Clock, Tool
+from runbooks.loader import load_good
+from runbooks.model import Runbook
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Remedies:
+    """Everything about changes that one process holds."""
+
+    roles: Roles
+    decisions: Decisions
+    proposer: Proposer
+    remediation: Remediation
+
+
+def make_roles(settings: Settings, access: AccessFile, squads: Sequence[Squad], store: Store) -> Roles:
+    """Roles and policy of this installation. A policy that asks for less than the defaults is told in the log."""
+    admins = [name.strip() for name in settings.admins.split(",") if name.strip()]
+    roles = Roles(store=store, access=access, squads=with_access(squads, access), admins=admins)
+    for words in roles.policy.loosened():
+        log.warning("policy.loosened", rule=words)
+    return roles
+
+
+def make_gate(store: Store, roles: Roles, clock: Clock) -> ApprovalGate:
+    """What Execute asks before every write."""
+    return ApprovalGate(store=store, roles=roles, clock=clock)
+
+
+def make_remedies(*, store: Store, execute: Execute, roles: Roles, clock: Clock, pace: Pace | None = None) -> Remedies:
+    """The services around proposals."""
+
+    @lru_cache(maxsize=1)
+    def books() -> Sequence[Runbook]:
+        good, wrong = load_good(tools=tools_of([i.connector for i in execute.instances.values()]))
+        for words in wrong:
+            log.warning("runbook.left_out", reason=words)
+        return good
+
+    proposer = Proposer(store=store, execute=execute, books=books, roles=roles, clock=clock)
+    remediation = Remediation(
+        store=store, execute=execute, proposer=proposer, roles=roles, clock=clock, worker=incarnation(), pace=pace
+    )
+    decisions = Decisions(store=store, roles=roles, clock=clock, decided=remediation.kick)
+    return Remedies(roles, decisions, proposer, remediation)
+
+
+def tools_of(connectors: Sequence[Connector[Any]]) -> Mapping[str, Mapping[str, Tool]]:
+    """Every tool that connectors of these types can have, writes that are switched off here too."""
+    return {c.type: {name: bound.tool for name, bound in type(c)._tools.items()} for c in connectors}
