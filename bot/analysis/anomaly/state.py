@@ -47,5 +47,5 @@ def unpack(data: bytes) -> State:
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
-    except (OSError, EOFError, KeyError, TypeError) as error:
+    except (OSError, EOFError, KeyError, TypeError, ValueError) as error:
         raise ValueError("this is no kept state") from error
