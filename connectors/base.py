@@ -192,6 +192,12 @@ class Connector(ABC, Generic[ConfigT]):
             raise NotFound(f"{self.name} has no tool {name!r}. It has: {known}.")
         return self._tools[name].tool
 
+    def declare(self, declared: Tool, run: ToolMethod) -> None:
+        """Add (or replace) a tool of this instance only, for connectors whose tools are configured or discovered."""
+        method = f"_declared_{declared.name}"
+        vars(self)["_tools"] = {**self._tools, declared.name: _Bound(declared, method)}
+        setattr(self, method, run)
+
     async def preview(self, call: ToolCall) -> Preview:
         """What a write would do, as a dry run or a difference. Connectors without writes refuse."""
         raise Rejected(f"{self.name} has no writes to preview.")

@@ -13,13 +13,14 @@ from aiohttp import web
 
 
 class Asked(NamedTuple):
-    """One request as it came. `query` holds the last value of each parameter."""
+    """One request as it came. `query` holds the last value of each parameter; `raw_path` is as on the wire."""
 
     method: str
     path: str
     query: Mapping[str, str]
     body: Any
     headers: Mapping[str, str]
+    raw_path: str = ""
 
 
 class RefusedError(Exception):
@@ -60,7 +61,7 @@ class HttpDouble(ABC):
 
     async def __aenter__(self) -> Self:
         app = web.Application(client_max_size=16_000_000)
-        app.router.add_route("*", "/{path:.*}", self._handle)
+        app.router.add_route("*", r"/{path:[\s\S]*}", self._handle)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2, handle_signals=False)
         await self._runner.setup()
         await web.TCPSite(self._runner, self.host, 0).start()
@@ -78,7 +79,7 @@ class HttpDouble(ABC):
         except ValueError:
             body = raw.decode("utf-8", "replace")
         headers = {key.lower(): value for key, value in request.headers.items()}
-        asked = Asked(request.method, request.path, dict(request.query), body, headers)
+        asked = Asked(request.method, request.path, dict(request.query), body, headers, request.rel_url.raw_path)
         self.requests.append(asked)
         status, extra = 200, dict(self.answer_headers)
         try:

@@ -1,0 +1,168 @@
+"""The HTTP tools connector: each configured tool as a typed tool of this instance."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, JsonValue, ValidationError
+
+from connectors._json import mapping
+from connectors.base import Answer, Ask, Connector, parse_arguments
+from connectors.errors import ConnectorError, Malformed, NotFound, Rejected
+from connectors.http import HttpClient, looks_like_html
+from connectors.http_tools.addresses import check_host
+from connectors.http_tools.arguments import arguments_of
+from connectors.http_tools.config import HttpTool, HttpToolsConfig
+from connectors.http_tools.shaping import shaped
+from connectors.http_tools.template import fill_body, fill_path, fill_query, window_values
+from connectors.model import (
+    Clock,
+    Effect,
+    EvidenceKind,
+    Health,
+    HealthStatus,
+    JsonObject,
+    Payload,
+    Preview,
+    SchemaEntry,
+    SourceRef,
+    SourceSchema,
+    Text,
+    Tool,
+    ToolCall,
+)
+
+_PROBE_BYTES = 4_000_000
+_SHOWN_HEADERS = ("content-type", "content-length", "last-modified", "etag", "age", "server")
+
+
+class HttpToolsConnector(Connector[HttpToolsConfig]):
+    """Asks one base address, and nothing else, in the configured ways."""
+
+    type: ClassVar[str] = "http_tools"
+    Config = HttpToolsConfig
+    driver_errors = (ValidationError,)  # an answer whose values do not fit our types
+
+    def __init__(self, *, name: str, config: HttpToolsConfig, environment: str, clock: Clock) -> None:
+        super().__init__(name=name, config=config, environment=environment, clock=clock)
+        self._http = HttpClient(config, name=name)
+        self._described = {tool.name: tool for tool in config.tools}
+        for described in config.tools:
+            self.declare(_declared(described), self._runner(described))
+
+    async def open(self) -> None:
+        await self._http.open()
+
+    async def close(self) -> None:
+        await self._http.close()
+
+    def translate(self, error: Exception) -> ConnectorError:
+        return Malformed(f"{self.name} answered something that does not fit the tool's `answer`.")
+
+    async def probe(self) -> Health:
+        await self._allowed()
+        path = self.config.check_path
+        try:
+            await self._http.request("GET", path or "/", max_bytes=_PROBE_BYTES, timeout_s=8.0)
+        except (NotFound, Rejected):
+            if path is not None:
+                raise
+        writes = [tool.name for tool in self.config.tools if tool.effect == "write"]
+        words = f"Answers; {len(self.config.tools)} tools"
+        words += f", of which {', '.join(writes)} write after an approval" if writes else ", all of them read"
+        return Health(status=HealthStatus.HEALTHY, latency_ms=0.0, detail=f"{words}.", writable=bool(writes) or None)
+
+    async def describe(self) -> SourceSchema:
+        entries = (
+            SchemaEntry(name=f"{tool.method} {tool.path}", kind=tool.effect, description=tool.summary)
+            for tool in self.config.tools
+        )
+        return SourceSchema(entries=tuple(entries))
+
+    async def preview(self, call: ToolCall) -> Preview:
+        """What a write would send, to the letter; nothing is sent."""
+        described = self._described.get(call.tool)
+        if described is None or described.effect != "write":
+            raise Rejected(f"{call.tool} changes nothing, so there is nothing to preview.")
+        arguments = parse_arguments(self.tool(call.tool), call)
+        values = arguments.model_dump(mode="json") | window_values(call.window)
+        path, query, body = _request(described, values)
+        asked = _shown(described.method, path, query, body)
+        return Preview(target=f"{self.config.url}{path}", diff=asked)
+
+    def _runner(self, described: HttpTool) -> Any:
+        async def run(arguments: BaseModel, ask: Ask) -> Answer:
+            return await self._run(described, arguments, ask)
+
+        return run
+
+    async def _run(self, described: HttpTool, arguments: BaseModel, ask: Ask) -> Answer:
+        values = arguments.model_dump(mode="json") | window_values(ask.window)
+        path, query, body = _request(described, values)
+        await self._allowed()
+        reply = await self._http.request(
+            described.method,
+            path,
+            params=query or None,
+            body=body,
+            max_bytes=ask.limits.max_bytes,
+            timeout_s=ask.limits.deadline_s,
+        )
+        if looks_like_html(reply.headers.get("content-type", ""), reply.body):
+            raise Malformed(f"{self.name} answered with a web page instead of data.")
+        payload = self._payload(described, reply.status, reply.headers, reply.body)
+        url = f"{self.config.url}{path}" if described.effect == "read" else None
+        source = SourceRef(
+            query=_shown(described.method, path, query, body)[:20_000], language="http", url=url, window=ask.window
+        )
+        return Answer(payload, source, bytes=len(reply.body))
+
+    def _payload(self, described: HttpTool, status: int, headers: Any, body: bytes) -> Payload:
+        if described.method == "HEAD" or (not body and described.effect == "write"):
+            lines = [f"HTTP {status}", *(f"{key}: {headers[key]}" for key in _SHOWN_HEADERS if key in headers)]
+            return Text(text="\n".join(lines))
+        words = self._http.clean
+        if described.answer.kind == "text" and "json" not in headers.get("content-type", ""):
+            return Text(text=body.decode("utf-8", "replace"))
+        try:
+            document: JsonValue = json.loads(body)
+        except (ValueError, RecursionError) as error:
+            raise Malformed(f"{self.name} answered something that is not JSON.") from error
+        failure = mapping(document).get("error") if not described.answer.items else None
+        if isinstance(failure, str) and len(mapping(document)) == 1:
+            raise Rejected(f"{self.name} refused the request: {words(failure)}.")
+        return shaped(document, described.answer, name=self.name)
+
+    async def _allowed(self) -> None:
+        if self.config.proxy is not None:
+            return  # the proxy resolves names, and its own rules hold
+        parts = urlsplit(self.config.url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        await check_host(parts.hostname or "", port, name=self.name, allow_private=self.config.allow_private)
+
+
+def _declared(described: HttpTool) -> Tool:
+    kinds = {EvidenceKind(described.answer.kind)}
+    if described.method == "HEAD" or described.effect == "write":
+        kinds.add(EvidenceKind.TEXT)
+    summary = described.summary.strip()
+    return Tool(
+        name=described.name,
+        summary=summary if summary.endswith(".") else f"{summary}.",
+        arguments=arguments_of(described),
+        effect=Effect(described.effect),
+        returns=frozenset(kinds),
+    )
+
+
+def _request(described: HttpTool, values: JsonObject) -> tuple[str, dict[str, str | list[str]], JsonValue]:
+    body = fill_body(described.body, values) if described.body is not None else None
+    return fill_path(described.path, values), fill_query(described.query, values), body
+
+
+def _shown(method: str, path: str, query: dict[str, str | list[str]], body: JsonValue) -> str:
+    pairs = [f"{key}={one}" for key, value in query.items() for one in ([value] if isinstance(value, str) else value)]
+    asked = f"{method} {path}" + ("?" + "&".join(pairs) if pairs else "")
+    return asked if body is None else f"{asked}\n{json.dumps(body, ensure_ascii=False, indent=1, sort_keys=True)}"
