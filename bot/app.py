@@ -64,6 +64,7 @@ class App:
     investigations: Investigations
     worker: Worker
     metrics: Metrics
+    reasoner: Reasoner | Metered
     remedies: Remedies
     _background: list[asyncio.Task[None]] = field(default_factory=list)
     _closers: list[object] = field(default_factory=list)
@@ -106,12 +107,12 @@ class App:
             environments=configuration.environments,
             default_window_minutes=settings.default_window_minutes,
         )
-        rules = RulesReasoner()
+        rules, reasoner = RulesReasoner(), make_reasoner(settings)
         remedies = make_remedies(store=store, execute=execute, roles=roles, clock=clock)
         investigator = Investigator(
             store=store,
             execute=execute,
-            reasoner=make_reasoner(settings),
+            reasoner=reasoner,
             fallback=rules,
             setting=catalogue.setting,
             clock=clock,
@@ -127,6 +128,7 @@ class App:
             investigations=Investigations(store=store, setting=catalogue.setting, clock=clock),
             worker=Worker(store=store, investigator=investigator, slots=settings.workers),
             metrics=metrics,
+            reasoner=reasoner,
             remedies=remedies,
         )
 
@@ -144,6 +146,7 @@ class App:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
         await self.worker.stop()
+        await close_reasoner(self.reasoner)
         await self.execute.close()
         await self.store.close()
 
@@ -210,7 +213,7 @@ async def slack_face(app: App, mode: SlackMode) -> SlackFace:
         signing_secret=_secret(settings.slack_signing_secret) or None,
         api_base_url=settings.slack_api_url,
     )
-    extras = Extras(health=app.catalogue.check, role=app.role_words)
+    extras = Extras(health=app.catalogue.check, role=app.role_words, proposals=app.remedies.decisions)
     return SlackFace(config, investigations=app.investigations, store=app.store, extras=extras, clock=app.clock)
 
 
