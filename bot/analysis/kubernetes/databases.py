@@ -15,11 +15,7 @@ from connectors.model import JsonObject
 _K = FindingKind
 # Server messages: https://dev.mysql.com/doc/mysql-errors/8.0/en/server-error-reference.html
 # 1045, 1040, 1203, 1290, 1836
-_DENIED = re.compile(
-    r"Access denied for user|ER_ACCESS_DENIED|Unknown database '|authentication plugin|"
-    r"password authentication failed|Authentication to host .* failed",
-    re.I,
-)
+_DENIED = re.compile(r"Access denied for user|ER_ACCESS_DENIED|caching_sha2_password.{0,40}(?:denied|fail)", re.I)
 _NO_MORE = re.compile(
     r"Too many connections|Data source rejected establishment of connection|"
     r"ER_CON_COUNT|max_user_connections|max_connections_per_hour|"
@@ -40,6 +36,7 @@ _NO_LINK = re.compile(
     re.I,
 )
 _ENGINES = re.compile(r"(?:^|/)(?:mysql|mariadb|percona|postgres|postgresql|xenon|mysql-server|tidb)[^/]*$", re.I)
+_MYSQL = re.compile(r"(?:^|/)(?:mysql|mariadb|percona|xenon)[^/]*$", re.I)
 _DB_WORD = re.compile(r"mysql|mariadb|jdbc|(?:^|_)DB(?:_|$)|database|postgres|(?:^|_)PG", re.I)
 
 
@@ -105,7 +102,7 @@ def port_wrong(cluster: Cluster) -> Iterator[Match]:
         if wrong:
             host, port, have = wrong
             yield _match(
-                workload.component, "mysql_invalid_port", 0.96 if line else 0.93, line or workload,
+                workload.component, "mysql_invalid_port", 0.97 if line else 0.96, line or workload,
                 f"{workload.name} is told to reach its database at {host}:{port}, and Service {host} has port {have}",
                 f"A database answers at {host}:{port}.",
             )  # fmt: skip
@@ -131,19 +128,11 @@ def _wrong_port(cluster: Cluster, workload: Thing) -> tuple[str, int, str] | Non
     for host, port in told:
         service = service_behind(cluster, host, workload.item.namespace)
         known = ports_of(service) if service else set()
-        if (
-            service
-            and port
-            and ports
-            and port not in ports
-            and (_is_database(cluster, service.name) or _is_named(host))
-        ):
+        if service is None or not port or not known or port in known:
+            continue
+        if _is_database(cluster, service.name, _MYSQL, 3306):
             return host, port, ", ".join(map(str, sorted(known)))
     return None
-
-
-def _is_named(host: str) -> bool:
-    return bool(_DB_WORD.search(host))
 
 
 def _secrets(workload: Thing) -> set[str]:
@@ -175,15 +164,15 @@ def database_of(cluster: Cluster, app: str) -> str | None:
     return every[0] if len(every) == 1 else None
 
 
-def _is_database(cluster: Cluster, app: str) -> bool:
+def _is_database(cluster: Cluster, app: str, engines: re.Pattern[str] = _ENGINES, *ports: int) -> bool:
     """By the image a workload runs, or the port its container declares."""
     workload = cluster.workload_of(app)
     if workload is None and (service := cluster.services.get(app)) is not None:
         workload = cluster.workload_of(service.app)
     for container in template_containers(workload) if workload else ():
         image = (text(container, "image") or "").partition("@")[0]
-        ports = {number(p, "port") for p in objects(container, "ports")}
-        if _ENGINES.search(image.rpartition(":")[0] or image) or ports & {3306, 5432}:
+        declared = {number(p, "port") for p in objects(container, "ports")}
+        if engines.search(image.rpartition(":")[0] or image) or declared & set(ports or (3306, 5432)):
             return True
     return False
 

@@ -17,10 +17,10 @@ from connectors.model import JsonObject
 _K = FindingKind
 _GATEWAY = re.compile(
     r"springframework\.cloud\.gateway|RoutePredicate|upstream (?:connect|prematurely|timed out)|"
-    r"no route matched|NotFoundException: 50[34]|Unable to find instance for (?P<name>[\w.-]+)|"
-    r"host not found in upstream",
+    r"no route matched|NotFoundException: 50[34]|Unable to find instance for|host not found in upstream",
     re.I,
 )
+_TARGET = re.compile(r"(?:Unable to find instance for|host not found in upstream) [\"']?(?P<name>[\w.-]+)", re.I)
 _ROUTE_ENV = re.compile(r"ROUTES?_?\[?(?P<number>\d+)\]?_(?P<part>ID|URI|PREDICATES)", re.I)
 _ADDRESS = re.compile(r"^[a-z][a-z0-9+.-]*://(?P<host>[\w.-]+?)(?::(?P<port>\d+))?(?:/|$)", re.I)
 _PLAIN = re.compile(r"v\d+|api|rest|\d*")
@@ -128,7 +128,8 @@ def route_fails(cluster: Cluster) -> Iterator[Match]:
         if gateway is None or not gateway.risen:
             continue
         unknown = next(cluster.lines(UNKNOWN_HOST, service=workload.app), None)
-        host = gateway.found.groupdict().get("name") or ""
+        target = _TARGET.search(gateway.line)
+        host = target["name"] if target else ""
         if not host and unknown is not None:
             host = next((v for v in unknown.found.groupdict().values() if v), "")
         if not host or service_behind(cluster, host, workload.item.namespace):
