@@ -1,0 +1,95 @@
+"""The schedule: whichever process holds its lease runs every sweep on time, and no other does."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import structlog
+
+from bot.errors import BotError
+from bot.services.sweep import Sweeps
+from bot.services.sweep_config import Sweep
+from bot.store import Store
+from connectors.model import Clock
+
+if TYPE_CHECKING:
+    from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+log = structlog.get_logger(__name__)
+
+_LEASE = "schedule"
+_LEASE_S = 10.0
+_RENEW_S = 3.0
+
+
+class Schedule:
+    """Starts and stops with its process. Jobs live in memory; what ran when is in the sweeps' streams."""
+
+    def __init__(self, *, sweeps: Sweeps, store: Store, clock: Clock, worker: str) -> None:
+        self._sweeps, self._store, self._clock, self._worker = sweeps, store, clock, worker
+        self._task: asyncio.Task[None] | None = None
+        self._scheduler: AsyncIOScheduler | None = None
+
+    @property
+    def holds(self) -> bool:
+        """True while this process runs the sweeps."""
+        return self._scheduler is not None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._forever(), name="schedule")
+
+    async def stop(self) -> None:
+        """Stop the jobs and let another process have the lease at once."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        self._end()
+        with contextlib.suppress(BotError, OSError):
+            await self._store.drop(_LEASE, worker=self._worker)
+
+    async def _forever(self) -> None:
+        while True:
+            try:
+                held = await self._store.hold(_LEASE, worker=self._worker, lease_s=_LEASE_S)
+            except (BotError, OSError) as error:
+                log.warning("schedule.lease_unknown", reason=str(error))
+                held = False
+            if held and self._scheduler is None:
+                self._begin()
+            elif not held and self._scheduler is not None:
+                log.warning("schedule.lease_lost")
+                self._end()
+            await asyncio.sleep(_RENEW_S)
+
+    def _begin(self) -> None:
+        from apscheduler.schedulers.asyncio import AsyncIOScheduler
+        from apscheduler.triggers.interval import IntervalTrigger
+
+        defaults = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
+        self._scheduler = AsyncIOScheduler(job_defaults=defaults, timezone=UTC)
+        for sweep in self._sweeps.sweeps:
+            if sweep.enabled:
+                trigger = IntervalTrigger(seconds=int(sweep.every_s), timezone=UTC)
+                first = datetime.now(UTC)
+                self._scheduler.add_job(self._run, trigger, args=[sweep], id=sweep.name, next_run_time=first)
+        self._scheduler.start()
+        log.info("schedule.begins", sweeps=[sweep.name for sweep in self._sweeps.sweeps if sweep.enabled])
+
+    def _end(self) -> None:
+        if self._scheduler is not None:
+            self._scheduler.shutdown(wait=False)
+            self._scheduler = None
+            self._sweeps.forget()
+
+    async def _run(self, sweep: Sweep) -> None:
+        try:
+            outcome = await self._sweeps.run(sweep)
+        except (BotError, OSError) as error:
+            log.warning("sweep.not_recorded", sweep=sweep.name, reason=str(error))
+        except Exception:  # the border of this job: one bad sweep must not end the schedule
+            log.exception("sweep.failed", sweep=sweep.name)
+        else:
+            log.info("sweep.ran", sweep=sweep.name, outcome=outcome.outcome, signals=outcome.signals)

@@ -1,0 +1,197 @@
+"""Runs sweeps: fetch what is new, judge it, hand signals on. A slow or broken source delays only itself."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import structlog
+
+from bot.domain.events import Event, EventKind, NewEvent
+from bot.domain.evidence import ChosenBy, Evidence, ToolExecution
+from bot.domain.ids import StreamId
+from bot.domain.states import Outcome
+from bot.errors import SequenceConflict
+from bot.services.execute import Execute
+from bot.services.sweep_anomalies import Anomalies
+from bot.services.sweep_config import Sweep
+from bot.services.sweep_watch import Tick, Watch
+from bot.store import Store
+from connectors.model import Clock, Frozen, JsonObject, SeriesSet, TimeWindow, ToolCall
+
+log = structlog.get_logger(__name__)
+
+_ACTOR = "schedule:sweeps"
+_CATCH_UP = timedelta(hours=6)
+_ATTEMPTS = 20
+
+
+class SweepOutcome(Frozen):
+    """What one tick did; this is also the payload of SweepRan."""
+
+    sweep: str
+    outcome: str
+    reason: str = ""
+    due: datetime
+    points: int = 0
+    series: int = 0
+    signals: int = 0
+    recovered: int = 0
+    missed: int = 0
+    learning: bool = False
+    duration_ms: float = 0.0
+
+
+class Sweeps:
+    """Every sweep of this process. Only the process that holds the schedule runs them."""
+
+    def __init__(
+        self, sweeps: Sequence[Sweep], *, store: Store, execute: Execute, anomalies: Anomalies, clock: Clock
+    ) -> None:
+        self.sweeps = tuple(sweeps)
+        self._store, self._execute, self._anomalies, self._clock = store, execute, anomalies, clock
+        self._ends = StreamEnds(store)
+        self._watches: dict[str, Watch] = {}
+        self._until: dict[str, datetime] = {}
+        self._last_due: dict[str, datetime] = {}
+
+    @property
+    def anomalies(self) -> Anomalies:
+        return self._anomalies
+
+    def watch(self, name: str) -> Watch | None:
+        """What a sweep remembers; None before its first tick."""
+        return self._watches.get(name)
+
+    def forget(self) -> None:
+        """Another process holds the schedule now: what was learned here grows old."""
+        self._watches.clear()
+        self._until.clear()
+        self._last_due.clear()
+
+    async def run(self, sweep: Sweep, *, due: datetime | None = None) -> SweepOutcome:
+        """One tick. Never raises for a source that fails; the outcome says what happened."""
+        started = self._clock.now()
+        due = due or started
+        missed = await self._missed(sweep, due)
+        await self._anomalies.refresh()
+        execution = await self._fetch(sweep, started)
+        outcome = SweepOutcome(sweep=sweep.name, outcome=execution.outcome.value, due=due, missed=missed)
+        if execution.evidence is not None and isinstance(execution.evidence.payload, SeriesSet):
+            outcome = await self._judge(sweep, execution.evidence, outcome)
+        elif execution.error is not None:
+            outcome = outcome.model_copy(update={"reason": execution.error})
+        elif execution.outcome in (Outcome.SUCCEEDED, Outcome.EMPTY):
+            self._until[sweep.name] = started
+        spent_ms = (self._clock.now() - started).total_seconds() * 1_000
+        outcome = outcome.model_copy(update={"duration_ms": round(spent_ms, 1)})
+        await self._record(outcome)
+        return outcome
+
+    async def _missed(self, sweep: Sweep, due: datetime) -> int:
+        """How many ticks nobody ran since the last one; they are caught up with this one."""
+        last = self._last_due.get(sweep.name) or await self._last_ran(sweep)
+        self._last_due[sweep.name] = due
+        if last is None:
+            return 0
+        return max(0, math.floor((due - last).total_seconds() / sweep.every_s + 0.5) - 1)
+
+    async def _last_ran(self, sweep: Sweep) -> datetime | None:
+        events = await self._all(sweep.name)
+        ran = [event for event in events if event.kind is EventKind.SWEEP_RAN]
+        return datetime.fromisoformat(str(ran[-1].payload["due"])) if ran else None
+
+    async def _all(self, name: str) -> list[Event]:
+        found: list[Event] = []
+        while page := await self._store.read(sweep_stream(name), after=found[-1].seq if found else 0):
+            found.extend(page)
+        return found
+
+    async def _fetch(self, sweep: Sweep, now: datetime) -> ToolExecution:
+        """Only what is new; the first time, enough history to learn from."""
+        history = now - timedelta(hours=sweep.learn_hours)
+        start = max(self._until.get(sweep.name, history), now - max(_CATCH_UP, timedelta(hours=sweep.learn_hours)))
+        start = min(start - timedelta(seconds=sweep.every_s), now - timedelta(seconds=1))
+        arguments: JsonObject = {**sweep.arguments}
+        if sweep.tool in ("get_service_signals", "get_dependency_signals"):
+            arguments.setdefault("baseline_minutes", 0)
+        call = ToolCall(
+            connector=sweep.source, tool=sweep.tool, arguments=arguments, window=TimeWindow(start=start, end=now)
+        )
+        stream = sweep_stream(sweep.name)
+        self._execute.attach(stream, _Unrecorded())
+        try:
+            return await self._execute.run(call, by=ChosenBy.SWEEP, stream=stream)
+        finally:
+            self._execute.detach(stream)
+
+    async def _judge(self, sweep: Sweep, evidence: Evidence, outcome: SweepOutcome) -> SweepOutcome:
+        assert isinstance(evidence.payload, SeriesSet)
+        watch = self._watches.get(sweep.name)
+        learning = watch is None
+        if watch is None:
+            watch = self._watches[sweep.name] = Watch(sweep, reluctance=self._anomalies.reluctance)
+        tick = watch.feed(evidence.payload.series, query=evidence.source.query, learning=learning)
+        if evidence.call.window is not None:
+            self._until[sweep.name] = evidence.call.window.end
+        await self._tell(sweep, tick)
+        return outcome.model_copy(
+            update={
+                "points": tick.points,
+                "series": len(watch.places),
+                "signals": len(tick.new),
+                "recovered": len(tick.recovered),
+                "learning": learning,
+                "reason": f"{tick.dropped} series over the limit are not watched" if tick.dropped else "",
+            }
+        )
+
+    async def _tell(self, sweep: Sweep, tick: Tick) -> None:
+        if tick.new:
+            await self._anomalies.report(tick.new, sweep=sweep.name)
+        if tick.recovered:
+            await self._anomalies.recovered(tick.recovered, at=self._clock.now())
+
+    async def _record(self, outcome: SweepOutcome) -> None:
+        payload: JsonObject = outcome.model_dump(mode="json")
+        events = [NewEvent(kind=EventKind.SWEEP_RAN, actor=_ACTOR, at=self._clock.now(), payload=payload)]
+        if outcome.missed:
+            gone: JsonObject = {"missed": outcome.missed, "due": outcome.due.isoformat()}
+            missed = NewEvent(kind=EventKind.SWEEP_MISSED, actor=_ACTOR, at=self._clock.now(), payload=gone)
+            events.insert(0, missed)
+        await self._ends.append(sweep_stream(outcome.sweep), events)
+
+
+class _Unrecorded:
+    """A tick's calls are summed up in SweepRan; an event per call and minute would drown the log."""
+
+    async def record(self, events: Sequence[NewEvent], evidence: Sequence[Evidence] = ()) -> None:
+        return None
+
+
+def sweep_stream(name: str) -> StreamId:
+    return f"sweep/{name}"
+
+
+class StreamEnds:
+    """Appends wherever a stream ends, remembering where that was."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._ends: dict[StreamId, int] = {}
+
+    async def append(self, stream: StreamId, events: Sequence[NewEvent]) -> int:
+        """The sequence number of the last of them. SequenceConflict after many tries."""
+        for _ in range(_ATTEMPTS):
+            seq = self._ends.get(stream, 0)
+            try:
+                appended = await self._store.append(stream, expected_seq=seq, events=events)
+            except SequenceConflict:
+                while later := await self._store.read(stream, after=seq):
+                    seq = later[-1].seq
+                self._ends[stream] = seq
+                continue
+            self._ends[stream] = appended.events[-1].seq
+            return self._ends[stream]
+        raise SequenceConflict("Too much is happening here right now. Try again.")
