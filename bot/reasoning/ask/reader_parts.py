@@ -1,0 +1,458 @@
+"""What each operator of a question does to the reader: one small function a sort of piece."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bot.reasoning.ask.intent import Having, Measure, Super
+from bot.reasoning.ask.lexicon import Ref
+from bot.reasoning.ask.model import CannotAnswer, Kind
+from bot.reasoning.ask.pieces import Piece, Sort
+from bot.reasoning.ask.reader import Handler, Reader
+
+_MOST_ROWS = 1_000
+_FLIPPED = {">": "<=", ">=": "<", "<": ">=", "<=": ">", "=": "!=", "!=": "="}
+
+
+def _as_column(r: Reader, piece: Piece) -> bool:
+    """A word such as "total" that is also a column is one after an aggregate or a table, or before a bound."""
+    if piece.entry is None or not piece.entry.columns:
+        return False
+    if r.follows(-1, Sort.AGG, Sort.SUPER, Sort.ORDER, Sort.CMP) or (r.grouping and r.follows(-1, Sort.GROUP)):
+        return True
+    following = r.peek()
+    return following is None or following.sort in (Sort.CMP, Sort.BETWEEN, Sort.NULL, Sort.SPAN, Sort.DIRECTION)
+
+
+def count(r: Reader, piece: Piece) -> None:
+    if _as_column(r, piece):
+        r.noun(piece)
+        return
+    r.pending.append(["count"])
+
+
+def aggregate(r: Reader, piece: Piece) -> None:
+    if _as_column(r, piece):
+        r.noun(piece)
+        return
+    if r.follows(1, Sort.COUNT) and piece.value == "sum":
+        return
+    if piece.value in ("max", "min") and r.follows(1, Sort.COUNT) and r.intent.target:
+        r.super = Super(piece.value == "max", "", piece.words)
+    elif r.pending and r.follows(-1, Sort.AND):
+        r.pending[-1].append(piece.value)
+    else:
+        r.pending.append([piece.value])
+
+
+def superlative(r: Reader, piece: Piece) -> None:
+    direction, _, dimension = piece.value.partition(":")
+    if r.super is not None and r.super.dimension == "top":
+        r.super = None
+    if r.super is not None:
+        raise CannotAnswer("The question ranks by two things. Ask for one.")
+    r.super = Super(direction == "desc", dimension, piece.words)
+
+
+def latest(r: Reader, piece: Piece) -> None:
+    if r.super is not None and r.super.dimension == "by":
+        r.super = None
+    r.latest = piece.value == "desc"
+
+
+def top(r: Reader, piece: Piece) -> None:
+    """ "Top 5 customers by …"; "last 5 orders"."""
+    following = r.peek()
+    if following and following.sort is Sort.NUM:
+        r.intent.limit = _limit(following)
+        r.at += 1
+    elif piece.value in ("desc", "asc"):
+        r.intent.limit = 1
+        noun = r.peek()
+        if noun is None or noun.words.lower().endswith("s"):
+            raise CannotAnswer("How many at the top? Say a number, such as top 5.")
+    if piece.value in ("last", "first"):
+        r.latest = piece.value == "last"
+        return
+    if not r.follows(1, Sort.SUPER, Sort.LATEST):
+        r.super = Super(piece.value == "desc", "by", piece.words)
+
+
+def group(r: Reader, piece: Piece) -> None:
+    following = r.peek()
+    if following is None:
+        raise CannotAnswer(f"“{piece.words}” what?")
+    if r.super is not None and (r.intent.target or r.intent.group_columns or r.intent.columns):
+        if r.super.dimension in ("by", "") and piece.value == "by":
+            r.super = replace(r.super, dimension="by")
+            return
+    if following.sort is Sort.NOUN and following.entry and not following.entry.tables and not following.entry.columns:
+        return  # "by card" filters
+    if following.sort in (Sort.COUNT, Sort.AGG) and r.intent.measures:
+        r.ordering = True
+        return
+    if following.sort not in (Sort.NOUN, Sort.AGG, Sort.DISTINCT, Sort.TOP, Sort.COUNT, Sort.HAVE):
+        raise CannotAnswer(f"I find nothing here that “{piece.words} {following.words}” could mean.")
+    r.grouping = True
+
+
+def compare(r: Reader, piece: Piece) -> None:
+    operator, _, dimension = piece.value.partition(":")
+    following = r.peek()
+    if following is None or following.sort is not Sort.NUM:
+        if following is not None and following.sort in (Sort.TEXT, Sort.UNKNOWN) and operator in ("=", "!="):
+            r.negated = r.negated or operator == "!="
+            return
+        if (
+            following is not None
+            and following.sort is Sort.NOUN
+            and operator in ("=", "!=")
+            and isinstance(r.last, Ref)
+        ):
+            r.negated = r.negated or operator == "!="
+            return
+        raise CannotAnswer(f"“{piece.words}” needs a number after it.")
+    r.at += 1
+    operator = _FLIPPED[operator] if r.negated else operator
+    r.negated = False
+    _bound(r, operator, following.number, dimension=dimension, said=following.words)
+
+
+def _bound(r: Reader, operator: str, value: float, *, dimension: str, said: str) -> None:
+    """Which number a bound belongs to: what follows ("more than 5 orders"), else what stands before."""
+    if dimension and (dimension != "duration" or not _unit_follows(r)):
+        table = r.intent.target or r.focus
+        if table is None:
+            raise CannotAnswer("I do not see what is compared.")
+        r.condition(r.c.dimension(table, dimension), operator, value)
+        _skip_unit(r)
+    elif _counted_next(r, operator, value) or _before(r, operator, value) or _column_next(r, operator, value):
+        return
+    else:
+        table = r.focus or r.intent.target
+        ref = r.c.default_measure(table) if table else None
+        if ref is None:
+            raise CannotAnswer(f"I do not see which number is compared with {said}.")
+        r.condition(ref, operator, value)
+        _skip_unit(r)
+
+
+def _counted_next(r: Reader, operator: str, value: float) -> bool:
+    following = r.peek()
+    step = 1
+    distinct = bool(following and following.sort is Sort.DISTINCT)
+    if distinct:
+        step, following = 2, r.peek(2)
+    if not following or following.sort is not Sort.NOUN or not following.entry or not r.c.is_table(following.entry):
+        return False
+    if isinstance(r.last, Ref) and r.c.about(r.last).kind is Kind.NUMBER and r.follows(-2, Sort.NOUN):
+        return False
+    name = r.c.table(following.entry, following.words)
+    if name == r.intent.target and not r.intent.group_tables and not r.intent.columns and not r.intent.group_columns:
+        return False
+    r.at += step
+    if r.pending and r.pending[-1] == ["count"]:
+        raise CannotAnswer("Count what, with that many?")
+    r.intent.having.append(Having(Measure("count", name, None, distinct), operator, value))
+    r.mentions.append((name, False))
+    r.having = False
+    return True
+
+
+def _before(r: Reader, operator: str, value: float) -> bool:
+    """The column, or the aggregate after "with", right before the bound."""
+    last = r.last
+    if isinstance(last, Measure) and last in r.intent.measures and r.intent.measures[-1] == last:
+        grouped = r.intent.target not in (None, last.table) or r.intent.group_columns or r.intent.group_tables
+        grouped = grouped or (r.intent.target == last.table and bool(r.intent.columns))
+        if not grouped:
+            return False
+        r.intent.measures.pop()
+        r.intent.having.append(Having(last, operator, value))
+        if r.intent.columns and not r.intent.target:
+            r.intent.group_columns += r.intent.columns
+            r.intent.columns = []
+        _skip_unit(r)
+        return True
+    if r.pending and r.pending[-1][-1] != "count" and len(r.pending) == 1:
+        return False
+    if isinstance(last, Ref) and r.c.about(last).kind is Kind.NUMBER:
+        r.condition(last, operator, value)
+        _skip_unit(r)
+        return True
+    return False
+
+
+def _column_next(r: Reader, operator: str, value: float) -> bool:
+    """ "More than 10 units in stock"."""
+    following = r.peek()
+    if not following or following.sort is not Sort.NOUN or not following.entry:
+        return False
+    focus = r.focus or r.intent.target
+    ref = r.c.column(
+        following.entry, following.words, focus=focus, fits=lambda c: c.kind is Kind.NUMBER and not c.references
+    )
+    if ref is None:
+        return False
+    r.at += 1
+    target = r.intent.target
+    if target not in (None, ref.table) and not r.c.joins.to_one(str(target), ref.table):
+        r.intent.having.append(Having(Measure("sum", ref.table, ref.column), operator, value))
+    else:
+        r.condition(ref, operator, value)
+    return True
+
+
+_UNIT_WORDS = frozenset(
+    """dollar dollars euro euros usd eur gbp pounds cents kg kilos kilograms grams g km kilometers kilometres miles m
+    minutes minute hours hour days day seconds second units percent stars points years year ms""".split()
+)
+
+
+def _unit_follows(r: Reader) -> bool:
+    following = r.peek()
+    return bool(following and following.words.lower() in _UNIT_WORDS)
+
+
+def _skip_unit(r: Reader) -> None:
+    following = r.peek()
+    if following is None or following.sort not in (Sort.UNKNOWN, Sort.NOUN):
+        return
+    words = following.words.lower()
+    if words not in _UNIT_WORDS:
+        return
+    last = r.intent.conditions[-1].ref.column.lower() if r.intent.conditions else ""
+    units = {"second": ("_ms", "_min", "_hour", "_day"), "minute": ("_ms", "_s", "_sec", "_hour", "_day"),
+             "hour": ("_ms", "_s", "_sec", "_min", "_day"), "day": ("_ms", "_min", "_hour"),
+             "dollar": ("cents",), "euro": ("cents",), "usd": ("cents",), "eur": ("cents",)}  # fmt: skip
+    wrong = units.get(words.rstrip("s"), ())
+    if any(last.endswith(ending) or f"{ending}_" in last or f"{ending}s" in last for ending in wrong):
+        raise CannotAnswer(f"{last} is kept in another unit than {words}. Ask in its own unit.")
+    r.at += 1
+
+
+def or_more(r: Reader, piece: Piece) -> None:
+    raise CannotAnswer(f"“{piece.words}” than what?")
+
+
+def between(r: Reader, piece: Piece) -> None:
+    low, high = r.peek(1), r.peek(3)
+    if not (low and high and low.sort is Sort.NUM and high.sort is Sort.NUM and r.follows(2, Sort.AND)):
+        raise CannotAnswer("“between” needs two numbers.")
+    r.at += 3
+    ref = r.last if isinstance(r.last, Ref) else None
+    if ref is None or r.c.about(ref).kind is not Kind.NUMBER:
+        table = r.focus or r.intent.target
+        ref = r.c.default_measure(table) if table else None
+    if ref is None:
+        raise CannotAnswer("I do not see which number lies between.")
+    r.condition(ref, "between", low.number, high.number)
+    _skip_unit(r)
+
+
+def match(r: Reader, piece: Piece) -> None:
+    following = r.peek()
+    if following is None or following.sort not in (Sort.TEXT, Sort.UNKNOWN, Sort.NOUN, Sort.NUM):
+        raise CannotAnswer(f"“{piece.words}” what? Put the text in quotes.")
+    if following.sort is Sort.NOUN and piece.words.lower() in ("contain", "containing", "like"):
+        table = bool(following.entry and r.c.is_table(following.entry))
+        if table and not isinstance(r.last, Ref):
+            r.having = True
+            return
+    r.at += 1
+    ref = r.last if isinstance(r.last, Ref) and r.c.about(r.last).kind is Kind.TEXT else None
+    table = r.focus or r.intent.target
+    ref = ref or (r.c.label(table) if table else None)
+    if ref is None:
+        raise CannotAnswer("I do not see in which column to look for that text.")
+    r.intent.columns = [c for c in r.intent.columns if c != ref or len(r.intent.columns) > 1]
+    r.condition(ref, f"not_{piece.value}" if r.negated else piece.value, following.value or following.words)
+    r.negated = False
+
+
+def negate(r: Reader, piece: Piece) -> None:
+    r.negated = not r.negated
+
+
+def lack(r: Reader, piece: Piece) -> None:
+    if r.follows(1, Sort.CMP):
+        r.negated = True
+        return
+    r.lacking = True
+
+
+def null(r: Reader, piece: Piece) -> None:
+    ref = r.last if isinstance(r.last, Ref) else None
+    following = r.peek()
+    if ref is None and following and following.sort is Sort.NOUN and following.entry and following.entry.columns:
+        ref = r.c.column(following.entry, following.words, focus=r.focus or r.intent.target)
+        r.at += 1
+    if ref is None:
+        raise CannotAnswer(f"I do not see which column is {piece.words}.")
+    r.condition(ref, "not_null" if r.negated or r.lacking else "null")
+    r.intent.columns = [c for c in r.intent.columns if c != ref]
+    r.negated = r.lacking = False
+
+
+def have(r: Reader, piece: Piece) -> None:
+    r.having = True
+    r.verb_seen = r.verb_seen or bool(r.intent.ratio and r.focus)
+
+
+def percentage(r: Reader, piece: Piece) -> None:
+    if _as_column(r, piece) and (r.pending or r.super or r.follows(1, Sort.CMP)):
+        r.noun(piece)
+        return
+    if r.intent.ratio is not None:
+        raise CannotAnswer("A share of a share is more than I can do.")
+    r.intent.ratio = float(piece.value)
+    if piece.words.lower() == "rate":
+        if not r.intent.conditions or not r.follows(-1, Sort.NOUN):
+            raise CannotAnswer("A rate of what?")
+        r.intent.ratio_conditions.append(r.intent.conditions.pop())
+    else:
+        r.pending.append(["count"])
+
+
+def order(r: Reader, piece: Piece) -> None:
+    r.ordering = True
+
+
+def direction(r: Reader, piece: Piece) -> None:
+    descending = piece.value == "desc"
+    if r.intent.order:
+        r.intent.order[-1] = (r.intent.order[-1][0], descending)
+    elif r.intent.measures:
+        r.intent.order.append((r.intent.measures[-1], descending))
+
+
+def distinct(r: Reader, piece: Piece) -> None:
+    r.distinct = True
+
+
+def bucket(r: Reader, piece: Piece) -> None:
+    if r.intent.bucket is not None:
+        raise CannotAnswer("The question groups by two units of time.")
+    r.intent.bucket = piece.value
+
+
+def named(r: Reader, piece: Piece) -> None:
+    if not r.follows(1, Sort.TEXT, Sort.UNKNOWN, Sort.NOUN):
+        raise CannotAnswer(f"“{piece.words}” what?")
+
+
+def zero(r: Reader, piece: Piece) -> None:
+    r.intent.with_zero = True
+
+
+def who(r: Reader, piece: Piece) -> None:
+    r.who = True
+
+
+def span(r: Reader, piece: Piece) -> None:
+    if r.intent.span_ref is None and r.mentions and r.mentions[-1][1] is True:
+        name = r.mentions[-1][0]
+        if name != r.intent.target:
+            r.intent.span_ref = r.c.time_column(name)
+    if r.intent.span_ref is None and r.intent.lacks:
+        r.intent.span_ref = r.c.time_column(r.intent.lacks[-1])
+
+
+def number(r: Reader, piece: Piece) -> None:
+    """A bare number: a limit, a key, an equality, or a count ("with 3 orders")."""
+    if r.follows(1, Sort.ORMORE):
+        following = r.peek()
+        assert following is not None
+        r.at += 1
+        _bound(r, following.value, piece.number, dimension="", said=piece.words)
+    elif r.follows(1, Sort.SUPER, Sort.LATEST) and r.intent.limit is None:
+        r.intent.limit = _limit(piece)
+    elif (
+        isinstance(r.last, Ref)
+        and r.follows(-1, Sort.NOUN, Sort.CMP, Sort.NOT)
+        and r.c.about(r.last).kind in (Kind.NUMBER, Kind.TEXT)
+    ):
+        text = r.c.about(r.last).kind is Kind.TEXT
+        r.condition(r.last, "!=" if r.negated else "=", piece.words if text else piece.number)
+        r.negated = False
+    elif isinstance(r.last, str) and r.follows(-1, Sort.NOUN):
+        key = r.c.lexicon.tables[r.last].key
+        if key is None:
+            raise CannotAnswer(f"I do not know which column numbers the rows of {r.last}.")
+        r.condition(Ref(r.last, key.name), "=", piece.number)
+    elif r.having and _counted_next(r, "=", piece.number):
+        return
+    elif (r.super is not None or r.latest is not None) and r.follows(1, Sort.NOUN) and r.intent.limit is None:
+        r.intent.limit = _limit(piece)
+    else:
+        raise CannotAnswer(f"I do not see what {piece.words} belongs to.")
+
+
+def _limit(piece: Piece) -> int:
+    if piece.number != int(piece.number) or not 0 < piece.number <= _MOST_ROWS:
+        raise CannotAnswer(f"I can list between 1 and {_MOST_ROWS:,} rows.")
+    return int(piece.number)
+
+
+def text(r: Reader, piece: Piece) -> None:
+    """Words in quotes, or a name after its table or column."""
+    said = piece.value
+    while piece.sort is Sort.UNKNOWN and r.follows(1, Sort.UNKNOWN):
+        following = r.peek()
+        assert following is not None
+        said, r.at = f"{said} {following.value}", r.at + 1
+    ref = r.last if isinstance(r.last, Ref) and r.c.about(r.last).kind is Kind.TEXT else None
+    if ref is None and isinstance(r.last, str):
+        ref = r.c.label(r.last)
+    elif ref is None and r.focus:
+        ref = r.c.label(r.focus)
+    if ref is None or r.c.lexicon.secret(ref):
+        raise CannotAnswer(f"I do not see which column “{said}” belongs to.")
+    r.intent.columns = [c for c in r.intent.columns if c != ref]
+    r.condition(ref, "!=" if r.negated or r.lacking else "=", said)
+    r.negated = r.lacking = False
+
+
+def unknown(r: Reader, piece: Piece) -> None:
+    """An unknown word is only taken for a value where a name is expected."""
+    before = r.peek(-1)
+    named_before = bool(before and before.sort is Sort.NAMED)
+    compared = bool(before and before.sort is Sort.CMP and isinstance(r.last, Ref))
+    after_noun = bool(before and before.sort is Sort.NOUN and piece.capital and not isinstance(r.last, Measure))
+    after_column = after_noun and isinstance(r.last, Ref) and not r.c.about(r.last).values
+    after_table = after_noun and isinstance(r.last, str) and not (r.c.label(r.last) and _known(r, r.last))
+    if named_before or compared or after_column or after_table:
+        text(r, piece)
+        return
+    raise CannotAnswer(r.cannot_place(piece))
+
+
+def _known(r: Reader, table: str) -> bool:
+    """Whether all names of a table are known, so that a new one cannot be one."""
+    label = r.c.label(table)
+    return bool(label and r.c.about(label).values)
+
+
+def refuse(r: Reader, piece: Piece) -> None:
+    if piece.entry is not None:
+        r.noun(piece)
+        return
+    if piece.value == "change":
+        raise CannotAnswer(f"I only read; “{piece.words}” would change something.")
+    raise CannotAnswer(f"“{piece.words}” asks for more than a query over these tables can say.")
+
+
+def joiner(r: Reader, piece: Piece) -> None:
+    if piece.sort is Sort.OR and r.grouping:
+        r.grouping = False
+
+
+HANDLERS: dict[Sort, Handler] = {
+    Sort.NOUN: Reader.noun,
+    Sort.COUNT: count, Sort.AGG: aggregate, Sort.SUPER: superlative, Sort.LATEST: latest, Sort.TOP: top,
+    Sort.GROUP: group, Sort.CMP: compare, Sort.ORMORE: or_more, Sort.BETWEEN: between, Sort.MATCH: match,
+    Sort.NOT: negate, Sort.LACK: lack, Sort.NULL: null, Sort.HAVE: have, Sort.PCT: percentage, Sort.ORDER: order,
+    Sort.DIRECTION: direction, Sort.AND: joiner, Sort.OR: joiner, Sort.DISTINCT: distinct, Sort.BUCKET: bucket,
+    Sort.NAMED: named, Sort.ZERO: zero, Sort.WHO: who, Sort.SPAN: span, Sort.NUM: number, Sort.TEXT: text,
+    Sort.UNKNOWN: unknown, Sort.REFUSE: refuse,
+}  # fmt: skip
