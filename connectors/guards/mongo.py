@@ -115,7 +115,7 @@ def _aggregate(command: JsonObject, limits: GuardLimits, notes: list[str]) -> Js
     pipeline = command.get("pipeline")
     check_pipeline(pipeline, depth=0)
     assert isinstance(pipeline, list)
-    judged: JsonObject = {"cursor": {}, **command}
+    judged: JsonObject = {**command, "cursor": command.get("cursor", {})}  # the command's name stays first on the wire
     if not isinstance(judged["cursor"], dict) or set(judged["cursor"]) - {"batchSize"}:
         raise RefusalError("'cursor' takes batchSize only.")
     if command["aggregate"] == 1 and next(iter(pipeline[0]), "") not in {

@@ -9,7 +9,14 @@ import pytest
 
 from tests.connectors import clickhouse_shop, history, mysql_shop
 from tests.connectors.shop import prepare
-from tests.support.servers import ClickhouseServer, MariadbServer, PostgresServer, PrometheusServer, require
+from tests.support.servers import (
+    ClickhouseServer,
+    FerretdbServer,
+    MariadbServer,
+    PostgresServer,
+    PrometheusServer,
+    require,
+)
 
 
 @pytest.fixture(scope="session")
@@ -48,6 +55,21 @@ def clickhouse() -> Iterator[ClickhouseServer]:
     server = require(lambda: ClickhouseServer(users=clickhouse_shop.USERS))
     try:
         clickhouse_shop.prepare(server)
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def ferretdb() -> Iterator[FerretdbServer]:
+    """A FerretDB with the shop's collections."""
+    server = require(FerretdbServer)
+    try:
+        client = server.client()
+        orders = [{"_id": n, "customer": 1 + n % 50, "total": n * 1.25, "note": f"note {n}"} for n in range(1, 3_001)]
+        client["shop"]["orders"].insert_many(orders)
+        client["shop"]["customers"].insert_one({"_id": 1, "email": "a@example.com", "about": {"since": 2020}})
+        client.close()
         yield server
     finally:
         server.stop()

@@ -4,9 +4,18 @@ A server that is not installed skips its tests, naming the line that installs it
 """
 
 from tests.support.servers.clickhouse import ClickhouseServer
+from tests.support.servers.ferretdb import FerretdbServer
 from tests.support.servers.mariadb import MariadbServer
 from tests.support.servers.postgres import PostgresServer
 from tests.support.servers.process import MissingServer, require
 from tests.support.servers.prometheus import PrometheusServer
 
-__all__ = ["ClickhouseServer", "MariadbServer", "MissingServer", "PostgresServer", "PrometheusServer", "require"]
+__all__ = [
+    "ClickhouseServer",
+    "FerretdbServer",
+    "MariadbServer",
+    "MissingServer",
+    "PostgresServer",
+    "PrometheusServer",
+    "require",
+]
