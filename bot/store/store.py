@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from bot.domain.events import Event, NewEvent
 from bot.domain.evidence import Evidence
-from bot.domain.ids import investigation_stream
+from bot.domain.ids import investigation_stream, stream_subject
 from bot.domain.investigation import Investigation
 from bot.domain.remediation import Proposal, ProposalState
 from bot.domain.states import InvestigationState
@@ -28,6 +28,7 @@ from bot.store.search import Search
 from bot.store.signals import Signals, wait_for
 from bot.store.writing import (
     EMPTY,
+    INVESTIGATION_PREFIX,
     Head,
     Writing,
     delivered_to,
@@ -199,8 +200,18 @@ class Store:
                 for event in found:
                     yield event
                     after = event.seq
-                if not await wait_for(follower.changed, _FOLLOW_POLL_S):
+                if not await wait_for(follower.changed, _FOLLOW_POLL_S) and await self._has_grown(stream, after):
                     follower.look()
+
+    async def _has_grown(self, stream: str, after: int) -> bool:
+        """Whether there is more than a follower has; hundreds who ask at the same moment share one question."""
+        if not stream.startswith(INVESTIGATION_PREFIX):
+            return True
+        try:
+            seq = await self._seqs.get(stream_subject(stream))
+        except StoreBusy:
+            return False  # asked again soon: a database that is away for a moment ends nobody's following
+        return seq is None or seq > after
 
     async def delivery_seen(self, delivery_id: str) -> str | None:
         """The stream that this delivery led to; None when it has had no effect yet."""
