@@ -123,6 +123,9 @@ class Settings(BaseSettings):
 
     log_level: str = Field("INFO", description="`DEBUG`, `INFO`, `WARNING` or `ERROR`.")
     log_json: bool = Field(True, description="Logs as JSON lines; false gives lines for people.")
+    otlp_endpoint: str | None = Field(
+        None, description="Where traces of Inquest itself go, OTLP over HTTP: `http://collector:4318/v1/traces`."
+    )
     redaction_key: SecretStr | None = Field(
         None, description="Makes masked secrets comparable between processes and restarts; at least 16 characters."
     )

@@ -20,6 +20,7 @@ from bot.api.routes import ApiParts
 from bot.app import App, Part, require_slack, slack_face
 from bot.settings import Settings, SlackMode
 from bot.telemetry import configure_logs
+from bot.tracing import configure_traces
 
 if TYPE_CHECKING:
     from bot.slack.app import SlackFace
@@ -46,6 +47,7 @@ async def serve(settings: Settings, *parts: Part) -> None:
 async def up(settings: Settings, mode: SlackMode, *parts: Part) -> AsyncIterator[str]:
     """Everything running; gives the address of the HTTP API ("" without one)."""
     async with contextlib.AsyncExitStack() as stack:
+        stack.callback(configure_traces(settings.otlp_endpoint))
         app = await App.create(settings, os.environ)
         stack.push_async_callback(app.stop)
         face = await slack_face(app, mode) if Part.WEB in parts and mode is not SlackMode.OFF else None

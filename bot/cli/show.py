@@ -59,6 +59,9 @@ def report_lines(report: Report) -> Iterator[str]:
     span = report.analysis.time_range
     yield f"{span.start:%Y-%m-%d %H:%M}–{span.end:%H:%M} UTC, {report.analysis.environment}"
     yield ""
+    if not report.cost.queries:
+        yield from _plan_lines(report)
+        return
     if synthesis.summary:
         yield f"What is going on   {plain(synthesis.summary)}"
     yield f"What caused it     {_cause(report)}"
@@ -78,6 +81,14 @@ def report_lines(report: Report) -> Iterator[str]:
         yield from (f"Not checked: {plain(gap.source)}: {plain(gap.text)}" for gap in report.gaps)
     yield ""
     yield _footer(report)
+
+
+def _plan_lines(report: Report) -> Iterator[str]:
+    """What would be asked: for a dry run, and when nothing could be asked."""
+    yield "Nothing was asked. This is the plan:" if report.plan else "Nothing could be asked."
+    yield from (f"  {entry.source:<34} {entry.tool.replace('_', ' ')}" for entry in report.plan)
+    yield from (f"Not checked: {plain(gap.source)}: {plain(gap.text)}" for gap in report.gaps)
+    yield from (plain(note) for note in report.analysis.notes)
 
 
 def _cause(report: Report) -> str:

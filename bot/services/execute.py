@@ -27,6 +27,7 @@ from bot.services.breaker import Breaker
 from bot.services.budget import Budget, Ledger
 from bot.services.gaps import gap_of
 from bot.services.headlines import headline, is_quick
+from bot.tracing import tracer
 from connectors.base import Connector, parse_arguments
 from connectors.errors import ConnectorError, Malformed, Rejected, Throttled, TimedOut, Unavailable
 from connectors.model import (
@@ -193,7 +194,9 @@ class Execute:
             execution_id = self.execution_id()
             await recorder.record([self.started_event(execution_id, call, by=by, phase=phase, why=why)])
         wish = _Wish(execution_id, call, by, phase, self._clock.now())
-        attempted = await self._attempt(call, stream=stream, approval=approval)
+        with tracer.start_as_current_span(f"{call.connector} {call.tool}") as span:
+            attempted = await self._attempt(call, stream=stream, approval=approval)
+            span.set_attribute("inquest.outcome", attempted.outcome.value)
         execution = await self._execution(wish, attempted)
         events, evidence = self._finished(execution)
         await recorder.record(events, evidence)

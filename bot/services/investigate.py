@@ -32,6 +32,7 @@ from bot.services.propose import Proposer
 from bot.services.purse import Purse
 from bot.services.reporting import assemble
 from bot.store import Claim, Store
+from bot.tracing import tracer
 from connectors.model import Clock, JsonObject
 
 log = structlog.get_logger(__name__)
@@ -73,7 +74,8 @@ class Investigator:
         stream = investigation_stream(claim.investigation.id)
         self._execute.attach(stream, journal, ledger, still_ours=journal.still_ours)
         try:
-            await run.go()
+            with tracer.start_as_current_span("investigation", attributes={"inquest.id": claim.investigation.id}):
+                await run.go()
         except FenceLost:
             log.info("investigation.taken_over", investigation=claim.investigation.id)
         finally:
@@ -159,7 +161,8 @@ class _Run:
         self._safe_point()
         if self.state.phase(name).state is not PhaseState.RUNNING:
             await self._journal.record([self._event(EventKind.PHASE_STARTED, {"phase": name.value})])
-        events = await work()
+        with tracer.start_as_current_span(f"phase {name.value}"):
+            events = await work()
         if any(event.kind is EventKind.PHASE_FINISHED for event in events):
             await self._journal.record(events)
             return
@@ -232,7 +235,8 @@ class _Run:
         synthesis = await self._reasoned(lambda reasoner: reasoner.synthesize(case, ranking))
         related = await self._knowledge.related(case, ranking, besides=self.state.id)
         synthesis = synthesis.model_copy(update={"related_issues": related})
-        report = assemble(
+        report = await asyncio.to_thread(
+            assemble,
             self.state,
             synthesis,
             evidence=case.evidence,

@@ -17,7 +17,7 @@ from bot.domain.question import Question, Setting
 from bot.domain.states import InvestigationState
 from bot.errors import BotError, InvalidRequest, MoveRefused, NotAllowed, SequenceConflict
 from bot.reasoning.reading import check_question, clean, read_question
-from bot.reasoning.timespan import find_span
+from bot.reasoning.timespan import find_instant, find_span
 from bot.store import DuplicateDelivery, Store
 from connectors.model import Clock, Frozen, JsonObject, TimeWindow
 
@@ -302,6 +302,9 @@ def _since(words: str, *, time_zone: str, now: datetime) -> TimeWindow:
         found = find_span(attempt, asked_at=now, time_zone=time_zone)
         if found:
             return found.window
+    at = find_instant(words, asked_at=now, time_zone=time_zone)
+    if at is not None and at < now:
+        return TimeWindow(start=at, end=now)
     raise InvalidRequest(f"--since {words!r} is not a time I can read. Try 14:00, 30m or 2026-11-20T14:00Z.")
 
 
