@@ -103,18 +103,17 @@ class Anomalies:
 
     async def report(self, signals: Sequence[Signal], *, sweep: str | None = None) -> list[Anomaly]:
         """Fold signals into live anomalies or open new ones; gives those that changed."""
-        changed: dict[str, Anomaly] = {}
+        joined: dict[str, list[Signal]] = {}
         fresh: list[list[Signal]] = []
         for signal in sorted(signals, key=lambda one: one.at):
             home = self._home(signal)
-            if home is not None:
-                changed[home.id] = await self._join(home, signal)
-            else:
+            if home is None:
                 _gather(fresh, signal, self._related)
-        for group in fresh:
-            opened = await self._open(group, sweep)
-            changed[opened.id] = opened
-        return [await self._escalate(one) for one in changed.values()]
+            elif not _is_known(home, signal):
+                joined.setdefault(home.id, []).append(signal)
+        changed = [await self._join(self._known[home], group) for home, group in joined.items()]
+        changed += [await self._open(group, sweep) for group in fresh]
+        return [await self._escalate(one) for one in changed]
 
     async def recovered(self, keys: Collection[str], *, at: datetime) -> list[Anomaly]:
         """These series are normal again; an anomaly of which nothing is left is resolved."""
@@ -151,13 +150,9 @@ class Anomalies:
             return one.service == other.service and one.source == other.source
         return one.service == other.service or other.service in self._neighbours(one.service)
 
-    async def _join(self, home: Anomaly, signal: Signal) -> Anomaly:
-        known = next((one for one in home.signals if one.key == signal.key), None)
-        if home.is_live and known is not None and known.recovered_at is None and known.at >= signal.at:
-            return home
-        return await self._append(
-            home.id, [self._event(EventKind.ANOMALY_GROUPED, self._grouping(home, [signal], again=not home.is_live))]
-        )
+    async def _join(self, home: Anomaly, signals: Sequence[Signal]) -> Anomaly:
+        payload = self._grouping(home, signals, again=not home.is_live)
+        return await self._append(home.id, [self._event(EventKind.ANOMALY_GROUPED, payload)])
 
     def _grouping(self, anomaly: Anomaly, signals: Sequence[Signal], *, again: bool = False) -> JsonObject:
         after = list(({one.key: one for one in anomaly.signals} | {one.key: one for one in signals}).values())
@@ -255,6 +250,12 @@ class Anomalies:
 
     def _event(self, kind: EventKind, payload: JsonObject, by: Principal = SYSTEM) -> NewEvent:
         return NewEvent(kind=kind, actor=by.actor, at=self._clock.now(), payload=payload)
+
+
+def _is_known(home: Anomaly, signal: Signal) -> bool:
+    """It was told already and has not ended since."""
+    known = next((one for one in home.signals if one.key == signal.key), None)
+    return home.is_live and known is not None and known.recovered_at is None and known.at >= signal.at
 
 
 def _gather(groups: list[list[Signal]], signal: Signal, related: Callable[[Signal, Signal], bool]) -> None:
