@@ -115,7 +115,8 @@ class _Replay:
         case = self._case()
         ranking = await asyncio.to_thread(correlate, case, now=self._recording.ranked_at)
         synthesis = await self._step(lambda reasoner: reasoner.synthesize(case, ranking))
-        report = assemble(
+        report = await asyncio.to_thread(
+            assemble,
             self._state.model_copy(update={"spent": tab.spent}),
             synthesis,
             evidence=case.evidence,
