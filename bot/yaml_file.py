@@ -78,6 +78,8 @@ class _Reader:
 
     def value(self, node: yaml.Node, where: KeyPath) -> JsonValue:
         self._lines.setdefault(where, node.start_mark.line + 1)
+        if node.tag not in _PLAIN_TAGS:
+            raise self._error(where, f"the tag {node.tag} is not accepted")
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, where)
         if isinstance(node, yaml.SequenceNode):
@@ -96,8 +98,6 @@ class _Reader:
         return result
 
     def _scalar(self, node: yaml.Node, where: KeyPath) -> JsonValue:
-        if node.tag not in _PLAIN_TAGS:
-            raise self._error(where, f"the tag {node.tag} is not accepted")
         value = self._constructor.construct_object(node)
         if isinstance(value, str):
             return self._expand(value, where)
@@ -121,4 +121,6 @@ class _Reader:
         return InvalidConfiguration(f"{self._path}:{self._lines.get(where, 1)}: {key}: {problem}.")
 
 
-_PLAIN_TAGS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null", "timestamp"))
+_PLAIN_TAGS = frozenset(
+    f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null", "timestamp", "map", "seq")
+)
