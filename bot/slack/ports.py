@@ -9,6 +9,7 @@ from typing import Protocol
 from bot.domain.access import Principal
 from bot.domain.evidence import Evidence
 from bot.domain.investigation import Investigation
+from bot.domain.remediation import Proposal
 from bot.services.investigations import OpenRequest
 from bot.store import Outgoing, Posted
 from connectors.model import Health
@@ -42,6 +43,8 @@ class PublishingStore(Protocol):
 
     async def investigation(self, investigation_id: str) -> Investigation: ...
     async def evidence(self, ids: Sequence[str]) -> Sequence[Evidence]: ...
+    async def proposal(self, proposal_id: str) -> Proposal: ...
+    async def proposals(self, *, investigation_id: str | None = None) -> Sequence[Proposal]: ...
     async def outgoing(self, *, limit: int = 100) -> Sequence[Outgoing]: ...
     async def mark_published(self, stream: str, seq: int) -> None: ...
     async def wait_for_outgoing(self, timeout_s: float) -> None: ...
@@ -52,6 +55,19 @@ class PublishingStore(Protocol):
 
 
 Words = Callable[[str, Principal], Awaitable[str]]
+
+
+class ProposalVerbs(Protocol):
+    """`bot.services.approvals.Decisions`, as far as Slack uses it. `value` is what a button carries."""
+
+    async def get(self, proposal_id: str) -> Proposal: ...
+    async def checked(self, value: str, *, by: Principal, place: str | None = None) -> Proposal: ...
+    async def approve(
+        self, value: str, *, by: Principal, place: str | None = None, delivery_id: str | None = None
+    ) -> str: ...
+    async def reject(
+        self, value: str, *, by: Principal, reason: str = "", place: str | None = None, delivery_id: str | None = None
+    ) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -68,6 +84,7 @@ class Extras:
     ticket: Words | None = None
     health: Callable[[], Awaitable[Mapping[str, Health]]] | None = None
     role: Callable[[Principal], Awaitable[str]] | None = None
+    proposals: ProposalVerbs | None = None
 
 
 __all__ = [
@@ -76,6 +93,7 @@ __all__ = [
     "OpenRequest",
     "Outgoing",
     "Posted",
+    "ProposalVerbs",
     "PublishingStore",
     "Words",
 ]

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from bot.domain.evidence import Evidence, Hypothesis
 from bot.domain.investigation import ExecutionRecord, Investigation
+from bot.domain.remediation import Proposal
 from bot.domain.report import ReportHypothesis
 from bot.domain.states import Outcome, PhaseName, PhaseState
 from bot.slack.blocks.elements import live_url
@@ -42,6 +43,7 @@ class Scene:
     refused: frozenset[str] = frozenset()
     hosts: frozenset[str] | None = None
     tickets: bool = False
+    proposals: tuple[Proposal, ...] = ()
 
     def name(self, actor: str) -> str:
         """`person:U1` → the person's name, never a mention."""

@@ -9,6 +9,7 @@ from typing import Any
 from slack_bolt.async_app import AsyncAck, AsyncApp
 from slack_bolt.response import BoltResponse
 
+from bot.slack.blocks.proposal import APPROVE, APPROVE_FORM, DETAILS, REJECT, REJECT_FORM, refused_modal
 from bot.slack.blocks.text import from_slack
 from bot.slack.incoming import Body, Place, is_human_message
 from bot.slack.listeners.actions import FEEDBACK, Actions
@@ -16,6 +17,7 @@ from bot.slack.listeners.commands import Commands
 from bot.slack.listeners.conversations import Conversations
 from bot.slack.listeners.desk import Desk, Handler, NotStored
 from bot.slack.listeners.home import Home
+from bot.slack.listeners.proposals import Proposals
 
 Listener = Callable[..., Awaitable[Any]]
 ANY = re.compile(".*")
@@ -42,7 +44,17 @@ def register(app: AsyncApp, desk: Desk) -> None:
     app.action("show_query")(_click(desk, actions.show_query))
     app.view("wrong_cause")(_form(desk, actions.wrong_cause, field="why"))
     app.view("rerun")(_form(desk, actions.rerun, field="since"))
+    _proposals(app, desk)
     _rest(app)
+
+
+def _proposals(app: AsyncApp, desk: Desk) -> None:
+    proposals = Proposals(desk)
+    app.action(APPROVE)(_click(desk, proposals.approve))
+    app.action(REJECT)(_click(desk, proposals.ask_why))
+    app.action(DETAILS)(_click(desk, proposals.details))
+    app.view(APPROVE_FORM)(_plain_form(desk, proposals.approve_sent))
+    app.view(REJECT_FORM)(_form(desk, proposals.reject_sent, field="why"))
 
 
 def _rest(app: AsyncApp) -> None:
@@ -105,6 +117,19 @@ def _form(desk: Desk, handler: Handler, *, field: str) -> Listener:
         said = await desk.run(handler, body)
         if said:
             await ack(response_action="errors", errors={field: from_slack(said)})
+        else:
+            await ack()
+
+    return listen
+
+
+def _plain_form(desk: Desk, handler: Handler) -> Listener:
+    """A form without fields, which could show no error beside one."""
+
+    async def listen(ack: AsyncAck, body: Body) -> None:
+        said = await desk.run(handler, body)
+        if said:
+            await ack(response_action="update", view=refused_modal(said))
         else:
             await ack()
 

@@ -8,9 +8,11 @@ from typing import Protocol
 
 from bot.domain.evidence import Evidence
 from bot.domain.investigation import Investigation
+from bot.domain.remediation import ProposalState
 from bot.slack.blocks.card import card, question_was_cut
 from bot.slack.blocks.elements import Message, context
 from bot.slack.blocks.notes import decision_notes, dry_run_messages, plan_message, question_messages
+from bot.slack.blocks.proposal import decision_message, outcome_message, proposal_message
 from bot.slack.blocks.report import report_messages
 from bot.slack.blocks.rows import RowState, Scene, SourceRow, onset_of, source_rows
 from bot.slack.blocks.sources import source_message
@@ -53,7 +55,20 @@ def slots(investigation: Investigation, scene: Scene, *, posted: Collection[str]
     names = {s.name for s in report}
     spare = [p for p in posted if p.startswith("report/") and p not in names] if report else []
     report += [_ready(name, Message(REPLACED, [context(REPLACED)]), Priority.PROGRESS) for name in sorted(spare)]
-    return found + report
+    return [*found, *report, *proposal_slots(scene)]
+
+
+def proposal_slots(scene: Scene) -> list[Slot]:
+    """Each proposal of the investigation, then what was decided and what came of it."""
+    found = []
+    for proposal in scene.proposals:
+        name = f"proposal/{proposal.id}"
+        fresh = proposal.state is ProposalState.PROPOSED
+        # A new one comes after the report; what answers a click goes before everything.
+        found.append(_ready(name, proposal_message(proposal, scene), Priority.REPORT if fresh else Priority.CLICK))
+        notes = (("decision", decision_message(proposal, scene)), ("outcome", outcome_message(proposal, scene)))
+        found += [_ready(f"{name}/{part}", note, Priority.REPORT) for part, note in notes if note]
+    return found
 
 
 def card_slot(investigation: Investigation, scene: Scene) -> Slot:

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 
 from bot.domain.access import PrincipalKind
 from bot.domain.evidence import Evidence
-from bot.domain.ids import stream_subject
+from bot.domain.ids import investigation_stream, stream_subject
 from bot.domain.investigation import Investigation
+from bot.domain.remediation import PROPOSAL_PREFIX
 from bot.errors import BotError
 from bot.slack.blocks.rows import EvidenceBrief, Scene, brief_of
 from bot.slack.config import SlackConfig
@@ -53,6 +54,7 @@ class _Follow:
     tried_join: bool = False
     drawn: tuple[int, Scene, tuple[str, ...], list[Slot]] | None = None
     top: bool = False
+    others: dict[str, int] = field(default_factory=dict)
 
 
 class Publisher:
@@ -118,18 +120,35 @@ class Publisher:
         return time.monotonic() - self._held_at < SURE_S or await self._hold()
 
     async def _wake(self, stream: str, latest_seq: int) -> None:
-        if not stream.startswith("investigation/"):
+        shown_in = await self._shown_in(stream)
+        if shown_in is None:
             await self._store.mark_published(stream, latest_seq)
             return
-        follow = self._following.get(stream)
+        follow = self._following.get(shown_in)
         if follow is None:
-            follow = self._following[stream] = _Follow(stream)
+            follow = self._following[shown_in] = _Follow(shown_in)
+        if shown_in != stream:
+            follow.others[stream] = latest_seq
         if latest_seq <= follow.seen_seq and follow.task is not None and not follow.task.done():
             return  # it waits for its turn and knows already
         follow.seen_seq = latest_seq
         follow.dirty.set()
         if follow.task is None or follow.task.done():
             follow.task = asyncio.create_task(self._follow(follow), name=f"publish {stream}")
+
+    async def _shown_in(self, stream: str) -> str | None:
+        """The investigation in whose thread a stream is shown; None when it is not shown."""
+        if stream.startswith(PROPOSAL_PREFIX):
+            proposal = await self._store.proposal(stream_subject(stream))
+            return investigation_stream(proposal.investigation_id) if proposal.investigation_id else None
+        return stream if stream.startswith("investigation/") else None
+
+    async def _all_shown(self, follow: _Follow, seq: int) -> None:
+        """Nothing differs any more: neither of the investigation nor of what is shown in its thread."""
+        await self._store.mark_published(follow.stream, seq)
+        others, follow.others = follow.others, {}
+        for stream, latest_seq in others.items():
+            await self._store.mark_published(stream, latest_seq)
 
     async def _follow(self, follow: _Follow) -> None:
         """Draw until nothing differs any more."""
@@ -166,13 +185,13 @@ class Publisher:
         """Send the most important message that differs. Seconds to wait before looking again; None: all is drawn."""
         investigation = await self._store.investigation(stream_subject(follow.stream))
         if investigation.origin.get("face") != "slack":
-            await self._store.mark_published(follow.stream, investigation.seq)
+            await self._all_shown(follow, investigation.seq)
             return None
         posted = {p.slot: p for p in await self._store.posted(follow.stream)}
         drawn = await self._slots(follow, investigation, posted)
         differing = [s for s in drawn if not _is_shown(posted.get(s.name), s.digest)]
         if not differing:
-            await self._store.mark_published(follow.stream, investigation.seq)
+            await self._all_shown(follow, investigation.seq)
             return None
         slot, pause_s = self._choose(follow, differing, posted)
         if slot is None:
@@ -207,9 +226,11 @@ class Publisher:
                 self._briefs[evidence.id] = brief_of(evidence)
             while len(self._briefs) > BRIEFS_KEPT:
                 self._briefs.popitem(last=False)
+        proposals = tuple(reversed(await self._store.proposals(investigation_id=investigation.id)))
         actors = {t.actor for t in investigation.transitions} | {g.by for g in investigation.guidance}
         requests = investigation.requests
         actors |= {a for a in (requests.pause, requests.resume, requests.cancel, requests.retry) if a}
+        actors |= {step.actor for proposal in proposals for step in proposal.story}
         people = {a.partition(":")[2] for a in actors if a.startswith("person:")}
         names = await self._people.names(people) if people else {}
         if investigation.requester.name:
@@ -221,6 +242,7 @@ class Publisher:
             refused=self.refused,
             hosts=self._config.source_hosts,
             tickets=self._tickets,
+            proposals=proposals,
         )
 
     def _choose(
