@@ -10,7 +10,7 @@ from typing import NamedTuple
 from bot.analysis.kubernetes.cluster import Cluster, Line, Thing, spec_of, template_containers
 from bot.analysis.kubernetes.match import Match
 from bot.domain.evidence import FindingKind
-from connectors.kubernetes.reading import mapping, number, objects, text, texts
+from connectors.kubernetes.reading import labels_of, mapping, number, objects, text, texts
 from connectors.model import JsonObject
 
 _K = FindingKind
@@ -24,6 +24,12 @@ _PORT_NAME = re.compile(r"(?:^|_)PORT$", re.I)
 _LOCAL = re.compile(
     r"^(?:localhost|\d+\.\d+\.\d+\.\d+|host\.docker\.internal|metadata\..*|.*\.(?:com|net|org|io|dev))$"
 )
+_TELEMETRY = re.compile(
+    r"OTEL|OTLP|JAEGER|ZIPKIN|TRAC(?:E|ING)|METRIC|STATSD|PROMETHEUS|COLLECTOR|SKYWALKING|SW_AGENT|LOGSTASH|SENTRY|APM"
+    r"|PROFILER|DATADOG|DD_",
+    re.I,
+)
+"""Where measurements go is not on the way of requests: nobody waits when it fails."""
 NEAR = 0.93
 UNKNOWN_HOST = re.compile(
     r"(?:lookup (?P<go>[\w.-]+)(?: on \S+)?: (?:no such host|server misbehaving|i/o timeout)|"
@@ -46,15 +52,29 @@ class Address(NamedTuple):
         return f"{self.host}:{self.port}" if self.port else self.host
 
 
-def addresses_of(workload: Thing) -> Iterator[Address]:
+def variables_of(cluster: Cluster, container: JsonObject) -> dict[str, str]:
+    """Variables of a container by name, those from ConfigMaps too, as far as their values are known."""
+    known = {c.name: labels_of(c.fields, "values") for c in cluster.of("ConfigMap")}
+    values: dict[str, str] = {}
+    for source in objects(container, "env_from"):
+        if text(source, "from") == "ConfigMap":
+            values |= known.get(text(source, "ref") or "", {})
+    for entry in objects(container, "env"):
+        name = text(entry, "name") or ""
+        if text(entry, "from") == "ConfigMap":
+            values[name] = known.get(text(entry, "ref") or "", {}).get(text(entry, "key") or "", "")
+        else:
+            values[name] = text(entry, "value") or ""
+    return values
+
+
+def addresses_of(cluster: Cluster, workload: Thing) -> Iterator[Address]:
     """Every address in the environment of a workload: whole ones, and hosts whose port is a variable beside them."""
     for container in template_containers(workload):
-        values = {text(e, "name") or "": text(e, "value") or "" for e in objects(container, "env")}
+        values = variables_of(cluster, container)
         for name, value in values.items():
-            found = _WHOLE.match(value) if value and not value.isdigit() else None
+            found = _WHOLE.match(value) if value and not value.isdigit() and "ROUTE" not in name.upper() else None
             if not found or _LOCAL.match(found["host"]):
-                continue
-            if "ROUTE" in name.upper():
                 continue
             beside = values.get(_HOST_NAME.sub("", name) + "_PORT", "")
             port = found["port"] or (beside if beside.isdigit() else None)
@@ -82,10 +102,11 @@ def address_wrong(cluster: Cluster) -> Iterator[Match]:
     if not cluster.services:
         return
     for workload in cluster.workloads:
-        for address in addresses_of(workload):
+        for address in addresses_of(cluster, workload):
             judged = _judge(cluster, workload, address)
             if judged:
                 confidence, words, line = judged
+                confidence = min(confidence, 0.3) if _TELEMETRY.search(address.variable) else confidence
                 yield _address(workload, address, confidence, words, line)
 
 

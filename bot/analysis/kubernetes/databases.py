@@ -109,7 +109,7 @@ def port_wrong(cluster: Cluster) -> Iterator[Match]:
         elif line and not _is_database(cluster, workload.app):
             alone = not any(other.service != workload.app for other in cluster.lines(_NO_LINK))
             yield _match(
-                workload.component, "mysql_invalid_port", 0.6 if alone else 0.35, line,
+                workload.component, "mysql_invalid_port", 0.5 if alone else 0.3, line,
                 f"{workload.name} cannot connect to its database ({line.count} lines in its log)"
                 + (", and no other application complains" if alone else ""),
                 "The database does not accept connections from others either.",
@@ -118,7 +118,7 @@ def port_wrong(cluster: Cluster) -> Iterator[Match]:
 
 def _wrong_port(cluster: Cluster, workload: Thing) -> tuple[str, int, str] | None:
     """(host, port told, ports there are) from variables, or from what a declared Secret tells besides the password."""
-    told = [(a.host, a.port) for a in addresses_of(workload) if _DB_WORD.search(a.variable) or a.port == 3306]
+    told = [(a.host, a.port) for a in addresses_of(cluster, workload) if _DB_WORD.search(a.variable) or a.port == 3306]
     for secret in cluster.of("Secret"):
         if secret.name in _secrets(workload):
             values = mapping(secret.fields, "values")
@@ -148,7 +148,7 @@ def _secrets(workload: Thing) -> set[str]:
 def database_of(cluster: Cluster, app: str) -> str | None:
     """The application behind the database that an application uses: by its variables, its calls, or the only one."""
     workload = cluster.workload_of(app)
-    hosts = [a.host for a in addresses_of(workload)] if workload else []
+    hosts = [a.host for a in addresses_of(cluster, workload)] if workload else []
     if workload:
         for secret in cluster.of("Secret"):
             if secret.name in _secrets(workload):

@@ -12,7 +12,7 @@ from bot.analysis.kubernetes.spread import explanations, homes_of, hurt, hurt_se
 from bot.domain.evidence import FindingKind
 
 _K = FindingKind
-CPU_TIMES, CPU_CORES = 2.5, 0.05
+CPU_TIMES, HELD_TIMES, CPU_CORES = 2.5, 1.5, 0.05
 RETRANSMITS_PER_S = 2.0
 """Above this for most of the time, TCP segments get lost; a delay alone makes a spike that dies away."""
 _THROTTLED = ("cpu_throttled_ratio", "cpu_throttled_s")
@@ -23,10 +23,13 @@ def cpu_load(cluster: Cluster) -> Iterator[Match]:
     for component, moves in cluster.moves.items():
         cpu = moves.get("cpu_usage")
         name = component.partition("/")[2]
-        if component != f"app/{name}" or not cluster.pods_of(name) or cpu is None or not _loaded(moves, cpu):
+        if component != f"app/{name}" or not cluster.pods_of(name) or cpu is None:
             continue
         throttled = next((moves[m] for m in _THROTTLED if m in moves), None)
         held = throttled is not None and throttled.after > max(0.1, 2 * throttled.before)
+        # A process that its limit holds back cannot rise many times over.
+        if not _loaded(moves, cpu, HELD_TIMES if held else CPU_TIMES):
+            continue
         confidence = 0.68 + 0.13 * held + 0.1 * (hurt(moves) is not None) + 0.03 * min(cpu.times / 20, 1)
         yield Match(
             component, "pod_cpu_overload", confidence, _K.SATURATION_HIGH,
@@ -37,10 +40,10 @@ def cpu_load(cluster: Cluster) -> Iterator[Match]:
         )  # fmt: skip
 
 
-def _loaded(moves: Mapping[str, Move], cpu: Move) -> bool:
+def _loaded(moves: Mapping[str, Move], cpu: Move, times: float) -> bool:
     rate = moves.get("request_rate")
     busier = rate.times if rate and rate.before > 0 and math.isfinite(rate.after) else 1.0
-    return cpu.after - cpu.before >= CPU_CORES and cpu.times >= CPU_TIMES * max(busier, 1.0)
+    return cpu.after - cpu.before >= CPU_CORES and cpu.times >= times * max(busier, 1.0)
 
 
 def packets_lost(cluster: Cluster) -> Iterator[Match]:

@@ -83,6 +83,9 @@ def verdict(kind: str, probe: JsonObject, container: JsonObject, message: str) -
         return "protocol", 0.85
     if status := _STATUS.search(message):
         return ("protocol", 0.6) if status[1] in {"400", "404", "405", "415", "426", "505"} else (None, 0.0)
+    if text(probe, "kind") == "grpc" and text(other, "kind") != "grpc" and _NOBODY.search(message):
+        # Only a few processes speak gRPC; one that is not known to may simply not understand the question.
+        return ("timing", 0.93) if kind == "liveness" and patience_s(probe) < STRICT_S else ("protocol", 0.58)
     if kind == "liveness":
         return _timing(probe, message)
     return (None, 0.0) if own else ("port", 0.35)

@@ -20,11 +20,13 @@ _DENIED = re.compile(
     r"permission denied|EACCES|operation not permitted|read-only file system|AccessDeniedException", re.I
 )
 _OOM_INIT = re.compile(r"OOM-?killed|memory limit too low", re.I)
+_HEAP = re.compile(r"java\.lang\.OutOfMemoryError|JavaScript heap out of memory|fatal error: out of memory", re.I)
 _TAKEN = re.compile(
     r"address already in use|EADDRINUSE|port(?: \d+)? (?:is |was )?already (?:in use|being used|allocated)|"
     r"BindException|failed to bind|cannot bind|only one usage of each socket",
     re.I,
 )
+_PROXIES = frozenset({"istio-proxy", "linkerd-proxy"})
 _ISTIO_PORTS = frozenset({15000, 15001, 15004, 15006, 15008, 15020, 15021, 15053, 15090})
 _FAILING = frozenset({"CrashLoopBackOff", "Error", "RunContainerError", "CreateContainerError", "StartError"})
 
@@ -115,10 +117,21 @@ def killed_for_memory(cluster: Cluster) -> Iterator[Match]:
             if "OOMKilled" in {text(container, "reason"), text(container, "last_reason")}:
                 recent = not flag(container, "ready") or _recent(cluster, container)
                 yield _oom(pod, container, 0.95 if recent else 0.35, (pod.evidence,))
+            elif _killed_hard(cluster, pod, container):
+                yield _oom(pod, container, 0.65, (pod.evidence,))
         events = cluster.events_of("Pod", pod.name, "FailedCreatePodSandBox", "Failed", "BackOff", "FailedStart")
         hit = next((e for e in events if _OOM_INIT.search(e.said("message"))), None)
         if hit and not pod_is_ready(pod) and plain_containers(pod):
             yield _oom(pod, _tightest(pod), 0.95, (pod.evidence, hit.evidence))
+
+
+def _killed_hard(cluster: Cluster, pod: Thing, container: JsonObject) -> bool:
+    """Ended by SIGKILL again and again, and not by a probe; or a heap that was full, told by its own log."""
+    if flag(container, "ready") or (number(container, "restarts") or 0) < 1:
+        return False
+    probed = any(e.said("message").startswith("Liveness") for e in cluster.events_of("Pod", pod.name, "Unhealthy"))
+    full = next(cluster.lines(_HEAP, service=pod.app), None)
+    return full is not None or (number(container, "last_exit_code") == 137 and not probed)
 
 
 def _recent(cluster: Cluster, container: JsonObject) -> bool:
@@ -148,12 +161,11 @@ def port_taken_in_pod(cluster: Cluster) -> Iterator[Match]:
         containers = plain_containers(pod)
         clash = _clash(containers)
         line = next(cluster.lines(_TAKEN, service=pod.app), None)
-        if pod_is_ready(pod) or len(containers) < 2 or not (clash or line):
+        own = [c for c in containers if text(c, "name") not in _PROXIES]
+        failing = any(_keeps_failing(c) and _ends_at_once(c) for c in containers)
+        if pod_is_ready(pod) or len(containers) < 2 or not (clash or line or (failing and len(own) > 1)):
             continue
-        failing = any(_keeps_failing(c) for c in containers)
-        confidence = (0.95 if line else 0.85) if clash else 0.85
-        if not failing and not line:
-            confidence = 0.5
+        confidence = _sure_of_clash(clash is not None, line is not None, failing)
         port = f"port {clash}" if clash else "the same port"
         known = " and ".join(text(c, "name") or "" for c in containers[:3])
         yield Match(
@@ -163,6 +175,14 @@ def port_taken_in_pod(cluster: Cluster) -> Iterator[Match]:
             (pod.evidence, *((line.evidence,) if line else ())),
             {"object": pod.app, "pod": pod.name, "port": clash, "namespace": pod.item.namespace, "service": pod.app},
         )  # fmt: skip
+
+
+def _sure_of_clash(clash: bool, line: bool, failing: bool) -> float:
+    if line:
+        return 0.95 if clash else 0.85
+    if clash:
+        return 0.85 if failing else 0.5
+    return 0.4
 
 
 def _clash(containers: list[JsonObject]) -> int | None:

@@ -92,6 +92,14 @@ def test_cpu_load_of_one_application() -> None:
     assert "pod_cpu_overload" not in {m.cause for m in matches(*town(), measured=[*loaded, *busier], calls=CALLS)}
 
 
+def test_a_limit_keeps_cpu_use_from_rising_many_times() -> None:
+    rose, held = series("cpu_usage", 0.08, 0.18, app="edge"), series("cpu_throttled_s", 0.01, 0.7, app="edge")
+    found = matches(*town(), measured=[*latencies(edge=0.2), rose, held], calls=CALLS)
+    assert best(found) == ("app/edge", "pod_cpu_overload")
+    causes = {m.cause for m in matches(*town(), measured=[*latencies(edge=0.2), rose], calls=CALLS)}
+    assert "pod_cpu_overload" not in causes
+
+
 def test_delay_around_one_application() -> None:
     found = matches(*town(), measured=[*latencies(cart=2.0, edge=2.0), *idle()], calls=CALLS)
     assert best(found) == ("app/cart", "pod_network_delay")

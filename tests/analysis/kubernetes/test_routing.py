@@ -89,6 +89,21 @@ def test_an_address_that_nobody_misses_is_no_cause() -> None:
     assert best(matches(*optional, *CART, logs=[missed])) == ("app/web", "service_env_var_address_mismatch")
 
 
+def test_where_measurements_go_is_not_on_the_way_of_requests() -> None:
+    telemetry = caller("http://collector:4317", "OTEL_EXPORTER_OTLP_ENDPOINT")
+    missed = log("web", "failed to export: lookup collector on 10.0.0.2:53: no such host")
+    assert best(matches(*telemetry, *CART, logs=[missed])) == ("", "")
+
+
+def test_an_address_that_a_config_map_holds() -> None:
+    config = {"kind": "ConfigMap", "metadata": {"name": "env", "namespace": "shop"}}
+    told = container(envFrom=[{"configMapRef": {"name": "env"}}])
+    web = [deployment("web", containers=[told]), pod("web", containers=[told]), service("web"), node()]
+    wrong, right = config | {"data": {"CART_ADDR": "cart:7071"}}, config | {"data": {"CART_ADDR": "cart:7070"}}
+    assert best(matches(*web, *CART, wrong)) == ("app/web", "service_env_var_address_mismatch")
+    assert best(matches(*web, *CART, right)) == ("", "")
+
+
 def test_a_right_address_whose_service_is_missing_is_not_the_callers_fault() -> None:
     missed = log("web", "dial tcp: lookup cart on 10.0.0.2:53: no such host")
     found = matches(*caller("cart:7070"), deployment("cart"), pod("cart"), logs=[missed])

@@ -98,6 +98,16 @@ def test_a_container_killed_for_memory() -> None:
     assert best(matches(pod("web", states=[crashed(1)]), node())) == ("", "")
 
 
+def test_a_full_heap_and_an_unexplained_kill() -> None:
+    heap = log("web", 'Exception in thread "main" java.lang.OutOfMemoryError: Java heap space')
+    assert best(matches(pod("web", states=[crashed(1)]), node(), logs=[heap])) == ("app/web", "oom_killed")
+    hard = pod("web", states=[crashed(137)])
+    assert best(matches(hard, node())) == ("app/web", "oom_killed")
+    # A liveness probe kills in the same way.
+    probe = event(hard, "Unhealthy", "Liveness probe failed: timeout")
+    assert best(matches(hard, probe, node())) == ("", "")
+
+
 def test_an_old_kill_is_no_news() -> None:
     ended = {"exitCode": 137, "reason": "OOMKilled", "finishedAt": ago(600)}
     well = {"ready": True, "restartCount": 1, "state": {"running": {"startedAt": ago(599)}}}
