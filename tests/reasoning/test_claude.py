@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -246,3 +247,32 @@ async def test_the_money_of_the_model_counts_against_the_budget_of_the_investiga
     assert done.spent.usd > 0.01
     assert done.spent.tokens == server.billed.tokens
     assert [e.outcome for e in done.executions] == ["skipped"]
+
+
+async def test_a_restart_in_the_middle_of_a_turn_repeats_no_read(tmp_path: Path) -> None:
+    url, behaviour = f"sqlite:///{tmp_path / 'i.db'}", Behaviour(rows=2)
+    asked_for_report = asyncio.Event()
+
+    def stuck(asked: Asked) -> Say:
+        if step_of(asked) == "plan":
+            return Say(calls=[("double__read_rows", {"source": "double/a", "arguments": {"number": 1}})])
+        if step_of(asked) == "synthesize":
+            asked_for_report.set()
+            return Say(hang=True)
+        return sensible(asked)
+
+    async with ClaudeServer(stuck).running() as server:
+        reasoner = claude(server)
+        async with house(url, {"double/a": behaviour}, reasoner=reasoner) as parts:
+            opened = await parts.ask()
+            await asyncio.wait_for(asked_for_report.wait(), 20)
+        await reasoner.close()
+    async with ClaudeServer(sensible).running() as server:
+        reasoner = claude(server)
+        async with house(url, {"double/a": behaviour}, reasoner=reasoner) as parts:
+            done = await parts.settled(opened)
+        await reasoner.close()
+    assert done.state is InvestigationState.COMPLETED
+    assert fell_back(done) is None
+    assert behaviour.calls == 1
+    assert [step_of(asked) for asked in server.requests] == ["synthesize"]
