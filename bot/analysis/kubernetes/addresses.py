@@ -10,7 +10,7 @@ from typing import NamedTuple
 from bot.analysis.kubernetes.cluster import Cluster, Line, Thing, spec_of, template_containers
 from bot.analysis.kubernetes.match import Match
 from bot.domain.evidence import FindingKind
-from connectors.kubernetes.reading import labels_of, mapping, number, objects, text, texts
+from connectors.kubernetes.reading import mapping, number, objects, text, texts
 from connectors.model import JsonObject
 
 _K = FindingKind
@@ -54,7 +54,7 @@ class Address(NamedTuple):
 
 def variables_of(cluster: Cluster, container: JsonObject) -> dict[str, str]:
     """Variables of a container by name, those from ConfigMaps too, as far as their values are known."""
-    known = {c.name: labels_of(c.fields, "values") for c in cluster.of("ConfigMap")}
+    known = cluster.config_values
     values: dict[str, str] = {}
     for source in objects(container, "env_from"):
         if text(source, "from") == "ConfigMap":
@@ -118,7 +118,7 @@ def _judge(cluster: Cluster, workload: Thing, address: Address) -> tuple[float, 
         if address.port is None or not ports or address.port in ports or service.said("type") == "ExternalName":
             return None
         return 0.94, f"Service {service.name} has port {', '.join(map(str, sorted(ports)))} only", line
-    if any(address.host in {w.name, w.app} for w in cluster.workloads):
+    if cluster.workload_of(address.host):
         # The name is right; its Service is what is missing.
         return 0.3, f"no Service {address.host} exists, though the workload does", line
     if "." in address.host and not address.host.endswith((".local", ".svc")) and address.host.count(".") != 1:

@@ -121,11 +121,31 @@ class Cluster:
         """Workloads that are short of pods, or of pods of their newest version."""
         return tuple(w for w in self.workloads if min(w.count("ready"), w.count("updated")) < w.count("desired"))
 
+    @cached_property
+    def _pods_by_app(self) -> dict[str, list[Thing]]:
+        found: dict[str, list[Thing]] = {}
+        for pod in self.pods:
+            found.setdefault(pod.app, []).append(pod)
+        return found
+
     def pods_of(self, app: str) -> tuple[Thing, ...]:
-        return tuple(p for p in self.pods if p.app == app)
+        return tuple(self._pods_by_app.get(app, ()))
+
+    @cached_property
+    def _workloads_by_name(self) -> dict[str, Thing]:
+        found = {w.name: w for w in reversed(self.workloads)}
+        return found | {w.app: w for w in reversed(self.workloads)}
 
     def workload_of(self, app: str) -> Thing | None:
-        return next((w for w in self.workloads if app in {w.app, w.name}), None)
+        """The workload of this service, else the one of this name."""
+        return self._workloads_by_name.get(app)
+
+    @cached_property
+    def _logs_by_service(self) -> dict[str | None, list[tuple[LogGroup, str]]]:
+        found: dict[str | None, list[tuple[LogGroup, str]]] = {}
+        for group, evidence in self.logs:
+            found.setdefault(group.service, []).append((group, evidence))
+        return found
 
     @cached_property
     def _events(self) -> dict[tuple[str, str], list[Thing]]:
@@ -150,13 +170,16 @@ class Cluster:
 
     def lines(self, pattern: re.Pattern[str], *, service: str | None = None) -> Iterator[Line]:
         """Log groups that hold the pattern in a raw line or in the template."""
-        for group, evidence in self.logs:
-            if service is not None and group.service != service:
-                continue
+        for group, evidence in self.logs if service is None else self._logs_by_service.get(service, ()):
             for line in (*group.examples, group.template):
                 if found := pattern.search(line):
                     yield Line(group.service or "", line, group.count, evidence, found, _risen(group))
                     break
+
+    @cached_property
+    def config_values(self) -> dict[str, dict[str, str]]:
+        """Values of ConfigMaps by name and key, as far as they are shown."""
+        return {c.name: labels_of(c.fields, "values") for c in self.of("ConfigMap")}
 
     def node_down(self, name: str) -> bool:
         node = self.nodes.get(name)

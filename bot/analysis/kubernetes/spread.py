@@ -76,8 +76,8 @@ def explanations(cluster: Cluster, slow: Mapping[str, Move]) -> list[Fit]:
 def _places(cluster: Cluster, slow: Mapping[str, Move]) -> Iterator[tuple[str, set[str], set[str]]]:
     """(component, who should be slow, who may be)."""
     graph = cluster.graph
-    measured = {c.partition("/")[2] for c in cluster.moves if c.startswith("app/")} | set(graph.callees)
-    for app in sorted(measured):
+    near = {n for s in slow for n in (s, *graph.callees.get(s, ()), *graph.callers.get(s, ()))}
+    for app in sorted(near):
         waiting = {app, *graph.upstream([app])}
         yield f"app/{app}", waiting, set()
         if callees := set(graph.callees.get(app, ())):
