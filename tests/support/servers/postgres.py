@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import signal
 import socket
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +47,14 @@ class PostgresServer:
              "--locale=C", "--no-sync"],
             check=True, capture_output=True, cwd=folder, user=owner,
         )  # fmt: skip
-        self._process = ServerProcess(
-            [server, "-D", str(data), *_options(self.port, folder, settings or {})], folder=folder, user=owner
-        )
-        self._process.wait_until(lambda: (folder / "data" / "postmaster.pid").exists() and _accepts(self.port))
+        self._command = [server, "-D", str(data), *_options(self.port, folder, settings or {})]
+        self._folder, self._owner = folder, owner
+        self._start()
+
+    def _start(self) -> None:
+        self._process = ServerProcess(self._command, folder=self._folder, user=self._owner)
+        pid_file = self._folder / "data" / "postmaster.pid"
+        self._process.wait_until(lambda: pid_file.exists() and _accepts(self.port))
 
     @property
     def pid(self) -> int:
@@ -60,6 +66,12 @@ class PostgresServer:
             host=self.host, port=self.port, database=database, user=user or self.user,
             password=password or (PASSWORD if user is None else None),
         )  # fmt: skip
+
+    def restart(self, *, down_s: float = 0.0, hard: bool = False) -> None:
+        """Throw everybody out (`hard`: as after a crash), stay away for a while, and come back on the same port."""
+        self._process.stop(signal.SIGQUIT if hard else signal.SIGINT)
+        time.sleep(down_s)
+        self._start()
 
     def stop(self) -> None:
         self._process.remove()

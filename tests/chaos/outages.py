@@ -1,0 +1,69 @@
+"""What Inquest leans on goes away: PostgreSQL again and again, Slack's API for two hours, a full disk."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from tests.chaos.oracles import Verdict
+from tests.chaos.site import SCALE, Site, site
+
+
+async def database_restarts(*, seconds: float, seed: int, every_s: tuple[float, float] = (5.0, 40.0)) -> Verdict:
+    """PostgreSQL is restarted at random, each second time as after a crash, 0 to 2 s away."""
+    async with site("postgresql", seed=seed) as made:
+        assert made.server is not None
+        await _two_and_two(made)
+        made.keep_asking(4.0)
+        end, restarts = time.monotonic() + seconds, 0
+        while (left := end - time.monotonic()) > 0:
+            await asyncio.sleep(min(left, made.random.uniform(*every_s)))
+            down_s, hard = made.random.uniform(0.0, 2.0), restarts % 2 == 1
+            await asyncio.to_thread(made.server.restart, down_s=down_s, hard=hard)
+            restarts += 1
+        return await _end(made, {"restarts": restarts})
+
+
+async def _two_and_two(made: Site) -> None:
+    nodes = [made.add(f"{part}{n}", [part]) for part in ("web", "worker") for n in range(2)]
+    await made.yard.start(*nodes)
+    await made.deliver_to(*nodes[:2])
+
+
+async def slack_gone(kind: str, *, seed: int, hours: float = 2.0, tiers: bool = True) -> Verdict:
+    """Slack's API hangs, answers 5xx, fails after it did post; work goes on. Afterwards everything is caught up."""
+    async with site(kind, seed=seed) as made:
+        node = made.add("serve", ["web", "worker"])
+        await made.yard.start(node)
+        await made.deliver_to(node)
+        await made.control.do("tiers", {"on": tiers})
+        for _ in range(3):  # people are known before Slack goes
+            await made.ask()
+        await asyncio.sleep(2.0)
+        gone_s, kinds = hours * 3_600 / SCALE, _outages()
+        made.keep_asking(0.5)
+        for outage in kinds:
+            await made.control.do("outage", outage)
+            await asyncio.sleep(gone_s / len(kinds))
+            await made.control.do("outage", {"clear": True})
+        await made.stop_asking()
+        return await _end(made, {"away_s": gone_s}, within_s=150)
+
+
+def _outages() -> list[dict[str, object]]:
+    return [
+        {"mode": "status", "status": 503},
+        {"mode": "error", "error": "internal_error", "after": True},
+        {"mode": "hang"},
+        {"mode": "reset", "after": True},
+    ]
+
+
+async def _end(made: Site, facts: dict[str, float], *, within_s: float = 90.0) -> Verdict:
+    await made.stop_asking()
+    facts["settled_s"] = round(await made.settle(within_s=within_s), 1)
+    tally = (await made.control.read("ledger", {"tally": "1"}))["tally"]
+    verdict = await made.judge()
+    verdict.count("calls inside a Retry-After", ["?"] * int(tally["violations"]))
+    verdict.facts |= facts | {"calls to Slack": tally["calls"], "429s": tally["rate_limited"]}
+    return verdict
