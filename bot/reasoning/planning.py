@@ -95,6 +95,8 @@ def _reads(source: Source, analysis: Analysis) -> Iterator[PlannedCall]:
 
 def _arguments(tool: Tool, analysis: Analysis) -> JsonObject:
     """No service filter: the cause is often in a service that the question does not name."""
+    if tool.name == "search_similar" and "words" in tool.arguments.model_fields:
+        return {"words": [*analysis.keywords, *analysis.services]}
     if "environment" in tool.arguments.model_fields:
         return {"environment": analysis.environment}
     return {}
