@@ -27,6 +27,7 @@ from bot.services.breaker import Breaker
 from bot.services.budget import Budget, Ledger
 from bot.services.gaps import gap_of
 from bot.services.headlines import headline, is_quick
+from bot.services.masking import redact_payload
 from bot.tracing import tracer
 from connectors.base import Connector, parse_arguments
 from connectors.errors import ConnectorError, Malformed, Rejected, Throttled, TimedOut, Unavailable
@@ -36,14 +37,10 @@ from connectors.model import (
     Effect,
     JsonObject,
     Limits,
-    Payload,
-    Rows,
-    Series,
-    SeriesSet,
     ToolCall,
     ToolResult,
 )
-from connectors.redaction import is_secret_key, placeholder, redact_json, redact_text
+from connectors.redaction import redact_text
 
 # A backend that was slow or shaky is worth a second and a third try; one that said no is not.
 _RETRYABLE = (Unavailable, Throttled)
@@ -383,30 +380,3 @@ def _worth_a_retry(error: Exception) -> bool | float:
     if not isinstance(error, _RETRYABLE):
         return False
     return error.retry_after_s if error.retry_after_s is not None else True
-
-
-def redact_payload(payload: Payload) -> Payload:
-    """The payload with secrets masked. Of series only the names can hold any, and points are many."""
-    if isinstance(payload, SeriesSet):
-        return SeriesSet(series=tuple(_redact_series(series) for series in payload.series))
-    if isinstance(payload, Rows):
-        payload = _mask_columns(payload)
-    masked = redact_json(payload.model_dump(mode="json"))
-    return type(payload).model_validate(masked)
-
-
-def _mask_columns(payload: Rows) -> Rows:
-    """A column whose name says that it holds a secret is masked whole, whatever its cells look like."""
-    hidden = {index for index, column in enumerate(payload.columns) if is_secret_key(column.name)}
-    if not hidden:
-        return payload
-    rows = tuple(
-        tuple(placeholder("value", str(cell)) if at in hidden and cell else cell for at, cell in enumerate(row))
-        for row in payload.rows
-    )
-    return payload.model_copy(update={"rows": rows})
-
-
-def _redact_series(series: Series) -> Series:
-    names = {"labels": {key: redact_text(value) for key, value in series.labels.items()}}
-    return series.model_copy(update=names)

@@ -1,0 +1,33 @@
+"""Masks secrets in what a source answered, before anything is kept."""
+
+from __future__ import annotations
+
+from connectors.model import Payload, Rows, Series, SeriesSet
+from connectors.redaction import is_secret_key, placeholder, redact_json, redact_text
+
+
+def redact_payload(payload: Payload) -> Payload:
+    """The payload with secrets masked. Of series only the names can hold any, and points are many."""
+    if isinstance(payload, SeriesSet):
+        return SeriesSet(series=tuple(_redact_series(series) for series in payload.series))
+    if isinstance(payload, Rows):
+        payload = _mask_columns(payload)
+    masked = redact_json(payload.model_dump(mode="json"))
+    return type(payload).model_validate(masked)
+
+
+def _mask_columns(payload: Rows) -> Rows:
+    """A column whose name says that it holds a secret is masked whole, whatever its cells look like."""
+    hidden = {index for index, column in enumerate(payload.columns) if is_secret_key(column.name)}
+    if not hidden:
+        return payload
+    rows = tuple(
+        tuple(placeholder("value", str(cell)) if at in hidden and cell else cell for at, cell in enumerate(row))
+        for row in payload.rows
+    )
+    return payload.model_copy(update={"rows": rows})
+
+
+def _redact_series(series: Series) -> Series:
+    names = {"labels": {key: redact_text(value) for key, value in series.labels.items()}}
+    return series.model_copy(update=names)
