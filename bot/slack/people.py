@@ -20,13 +20,17 @@ MOST = 50_000
 
 @dataclass(frozen=True)
 class Person:
-    """One member. `known` is False when Slack could not be asked: then nothing is assumed in their favour."""
+    """One member. `known` is False when Slack does not vouch for them: then nothing is assumed in their favour.
+
+    `asked` is False when Slack gave no answer at all, so that another try may end otherwise.
+    """
 
     id: str
     name: str
     time_zone: str = "UTC"
     guest: bool = False
     known: bool = True
+    asked: bool = True
 
 
 class People:
@@ -61,7 +65,7 @@ class People:
         done, _ = await asyncio.wait({task}, timeout=self._patience_s)
         if done:
             return task.result()
-        return kept[1] if kept else Person(user_id, user_id, known=False)
+        return kept[1] if kept else Person(user_id, user_id, known=False, asked=False)
 
     async def names(self, user_ids: set[str]) -> dict[str, str]:
         """Display names by id; those nobody could tell are left out."""
@@ -76,7 +80,10 @@ class People:
             log.warning("slack does not say who somebody is: %s", refused)
             person = Person(user_id, user_id, known=False)
         except SlackUnreachable:
-            person = Person(user_id, user_id, known=False)
+            before = self._kept.get(user_id)
+            if before is not None and before[1].known:
+                return before[1]  # Slack is away; who somebody was an hour ago is the best there is
+            person = Person(user_id, user_id, known=False, asked=False)
         if len(self._kept) >= MOST:
             self._kept.pop(next(iter(self._kept)))
         self._kept[user_id] = (time.monotonic(), person)

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from bot.domain.access import Principal
-from bot.errors import BotError, FenceLost, SequenceConflict, StoreBusy
+from bot.errors import BotError, FenceLost, NotAllowed, SequenceConflict, StoreBusy
 from bot.slack.answers import Answers
 from bot.slack.blocks.rows import Scene
 from bot.slack.blocks.text import escape
@@ -72,6 +72,10 @@ class Desk:
             if again:
                 raise NotStored from error
             return BUSY
+        except NotAllowed as error:
+            if again and not (await self.people.person(user_of(body))).asked:
+                raise NotStored from error  # refused only because Slack did not say who this is
+            return escape(str(error), 2_500)
         except BotError as error:
             return escape(str(error), 2_500)
         except Exception:  # the border of one delivery
