@@ -210,6 +210,65 @@ def show_config() -> None:
     show(load_settings())
 
 
+runbooks_app = typer.Typer(help="What people know about trouble, written down.", no_args_is_help=True)
+app.add_typer(runbooks_app, name="runbooks")
+
+
+@runbooks_app.command("list")
+def runbooks_list() -> None:
+    """List the runbooks."""
+    from bot.cli.runbooks import list_runbooks
+
+    list_runbooks()
+
+
+@runbooks_app.command("check")
+def runbooks_check(
+    folder: Annotated[Path | None, typer.Option(help="Another folder than the library that ships.")] = None,
+) -> None:
+    """Check every runbook: front matter, tools, parameters."""
+    from bot.cli.runbooks import check_runbooks
+
+    raise typer.Exit(check_runbooks(folder))
+
+
+@runbooks_app.command("search")
+def runbooks_search(words: Annotated[list[str], typer.Argument(help="Words to look for.")]) -> None:
+    """Find runbooks by words."""
+    from bot.cli.runbooks import search_runbooks
+
+    raise typer.Exit(search_runbooks(" ".join(words)))
+
+
+admin_app = typer.Typer(help="Who may do what.", no_args_is_help=True)
+app.add_typer(admin_app, name="admin")
+SquadOption = Annotated[str | None, typer.Option(help="Only in this squad; without it everywhere.")]
+
+
+@admin_app.command("grant")
+def admin_grant(role: str, user: str, squad: SquadOption = None) -> None:
+    """Give a role (responder, lead, admin) to a Slack user id."""
+    from bot.cli.admin import grant
+
+    asyncio.run(grant(load_settings(), role, user, squad=squad))
+
+
+@admin_app.command("revoke")
+def admin_revoke(role: str, user: str, squad: SquadOption = None) -> None:
+    """Take a role back."""
+    from bot.cli.admin import revoke
+
+    asyncio.run(revoke(load_settings(), role, user, squad=squad))
+
+
+@admin_app.command("list")
+def admin_list() -> None:
+    """List the roles that were granted."""
+    from bot.cli.admin import list_roles
+
+    asyncio.run(list_roles(load_settings()))
+
+
 audit_app = typer.Typer(help="The event log.", no_args_is_help=True)
 app.add_typer(audit_app, name="audit")
 

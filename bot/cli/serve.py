@@ -16,6 +16,7 @@ import uvicorn
 
 from bot.api.app import SlackDoor, make_app
 from bot.api.auth import bearer
+from bot.api.proposals import make_proposals_router
 from bot.api.routes import ApiParts
 from bot.app import App, Part, require_slack, slack_face
 from bot.settings import Settings, SlackMode
@@ -83,8 +84,10 @@ async def _http(app: App, settings: Settings, door: SlackDoor | None) -> AsyncIt
         authenticate=bearer(token),
     )
     listener = _listen(settings.http_host, settings.http_port)
+    http = make_app(parts, app.metrics, slack=door)
+    http.include_router(make_proposals_router(app.store, app.remedies.decisions, parts.authenticate))
     config = uvicorn.Config(
-        make_app(parts, app.metrics, slack=door),
+        http,
         log_config=None,
         access_log=False,
         lifespan="off",
