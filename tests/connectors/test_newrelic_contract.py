@@ -65,7 +65,7 @@ class TestNewRelicContract(ConnectorContract):
         return self.call("search_logs", text="nothing-says-this")
 
     def slow_call(self) -> ToolCall:
-        return self.calls()[1]
+        return self.calls()[5]
 
     def echo_call(self, text: str) -> ToolCall | None:
         return self.call("search_logs", text=text) if text.isalnum() and len(text) < 2_000 else None
