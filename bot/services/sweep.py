@@ -149,7 +149,7 @@ class Sweeps:
 
     async def _tell(self, sweep: Sweep, tick: Tick) -> None:
         if tick.new:
-            await self._anomalies.report(tick.new, sweep=sweep.name)
+            await self._anomalies.report(tick.new, sweep=sweep.name, channel=sweep.channel)
         if tick.recovered:
             await self._anomalies.recovered(tick.recovered, at=self._clock.now())
 

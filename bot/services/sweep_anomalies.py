@@ -101,7 +101,9 @@ class Anomalies:
 
     # from sweeps and alerts
 
-    async def report(self, signals: Sequence[Signal], *, sweep: str | None = None) -> list[Anomaly]:
+    async def report(
+        self, signals: Sequence[Signal], *, sweep: str | None = None, channel: str | None = None
+    ) -> list[Anomaly]:
         """Fold signals into live anomalies or open new ones; gives those that changed."""
         joined: dict[str, list[Signal]] = {}
         fresh: list[list[Signal]] = []
@@ -112,7 +114,7 @@ class Anomalies:
             elif not _is_known(home, signal):
                 joined.setdefault(home.id, []).append(signal)
         changed = [await self._join(self._known[home], group) for home, group in joined.items()]
-        changed += [await self._open(group, sweep) for group in fresh]
+        changed += [await self._open(group, sweep=sweep, channel=channel) for group in fresh]
         return [await self._escalate(one) for one in changed]
 
     async def recovered(self, keys: Collection[str], *, at: datetime) -> list[Anomaly]:
@@ -163,14 +165,14 @@ class Anomalies:
             "again": again,
         }
 
-    async def _open(self, group: Sequence[Signal], sweep: str | None) -> Anomaly:
+    async def _open(self, group: Sequence[Signal], *, sweep: str | None, channel: str | None) -> Anomaly:
         anomaly_id = make_id("an", secrets.token_bytes(10))
         service = next((signal.service for signal in group if signal.service), None)
         payload: JsonObject = {
             **self._grouping(_nothing(anomaly_id, group[0].at), group),
             "fingerprint": group[0].fingerprint,
             "sweep": sweep,
-            "channel": self._channel_of(service) if service else None,
+            "channel": channel or (self._channel_of(service) if service else None),
         }
         payload.pop("again", None)
         pointer = self._event(EventKind.ANOMALY_FOUND, {"anomaly_id": anomaly_id})

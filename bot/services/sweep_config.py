@@ -40,7 +40,6 @@ class Sweep(Frozen):
     missing_after: int = Field(5, ge=0)
     recovered_after: int = Field(5, ge=1)
     channel: str | None = None
-    quiet_hours: tuple[int, int] | None = None
     enabled: bool = True
 
 

@@ -13,7 +13,7 @@ _ROOM = 256
 _LOOK_EVERY = 100
 _SLACK = np.arange(-2, 3)
 _CYCLES = 48
-_BLOCK = 16
+_CACHED = 48_000
 
 
 class Novelty:
@@ -35,7 +35,8 @@ class Novelty:
         self._period = np.zeros(series, dtype=np.int64)
         self._squares = [np.zeros((series, memory), dtype=np.float32) for _ in lengths]
         self._turn = np.arange(series, dtype=np.int64)
-        self._scratch = np.empty((min(series, _BLOCK), memory), dtype=np.float32)
+        self._block = max(4, _CACHED // memory)
+        self._scratch = np.empty((min(series, self._block), memory), dtype=np.float32)
         self._entering = np.empty_like(self._scratch)
 
     @property
@@ -52,9 +53,11 @@ class Novelty:
         self._seen += 1
         self._look_for_periods()
         found = np.full((len(values), len(self._lengths) + 1), np.nan)
-        for first in range(0, len(values), _BLOCK):
-            rows = slice(first, first + _BLOCK)
+        for first in range(0, len(values), self._block):
+            rows = slice(first, first + self._block)
             self._advance(rows, found[rows])
+        nearest = found[:, :-1]
+        nearest[:] = np.sqrt(np.where(np.isfinite(nearest), np.maximum(nearest, 0.0), 0.0) / np.array(self._lengths))
         found[:, -1] = self._same_phase(self._squares[self._phase], self._lengths[self._phase])
         return found
 
@@ -86,8 +89,7 @@ class Novelty:
         if int(most.min()) != int(most.max()):
             columns = np.arange(first, self._memory - length + 1)
             lags = np.where(columns[None, :] >= (self._memory - most)[:, None], lags, np.float32(np.inf))
-        least = lags.min(axis=1)
-        return np.sqrt(np.maximum(np.where(np.isfinite(least), least, 0.0), 0.0) / length)
+        return np.asarray(lags.min(axis=1), dtype=np.float64)
 
     def _same_phase(self, squares: NDArray[np.float32], length: int) -> Floats:
         found = np.full(len(squares), np.nan)
@@ -116,8 +118,8 @@ class Novelty:
         """Go on at the front of the buffer and sum every distance afresh."""
         self._history[:, : self._kept] = self._history[:, self._end - self._kept : self._end].copy()
         self._end = self._kept
-        for first in range(0, len(self._history), _BLOCK):
-            rows = slice(first, first + _BLOCK)
+        for first in range(0, len(self._history), self._block):
+            rows = slice(first, first + self._block)
             history = self._history[rows]
             for column, length in enumerate(self._lengths):
                 squares = self._squares[column][rows]

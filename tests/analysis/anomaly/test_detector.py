@@ -25,7 +25,7 @@ def noise(points: int = 900, seed: int = 1) -> Floats:
 
 def daily(points: int, seed: int = 1) -> Floats:
     at = np.arange(points)
-    return noise(points, seed) + np.where(at % DAY < DAY // 3, 60.0, 0.0)
+    return noise(points, seed) + np.where(at % DAY >= 2 * DAY // 3, 60.0, 0.0)
 
 
 @pytest.mark.parametrize("change", ["spike", "dip", "shift", "rough"])
@@ -43,7 +43,7 @@ def test_finds_a_change_where_it_begins(change: str) -> None:
 
 def test_finds_what_is_missing_from_a_daily_rhythm() -> None:
     normal = daily(DAY * 12)
-    begin = DAY * 11
+    begin = DAY * 11 + 2 * DAY // 3
     without = normal.copy()
     without[begin : begin + DAY // 3] -= 60.0
     assert any(begin <= row <= begin + DAY // 2 for row in onsets(without, Tuning()))
