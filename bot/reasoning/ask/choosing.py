@@ -121,6 +121,7 @@ class Chooser:
             if name in texts:
                 return Ref(table, texts[name].name)
         ending = [c for low, c in texts.items() if low.endswith(("name", "title")) and not c.references]
+        ending = ending or [c for low, c in texts.items() if low.endswith(("number", "code", "plate", "key"))]
         return Ref(table, ending[0].name) if len(ending) == 1 else None
 
     def person_names(self, table: str) -> tuple[Ref, ...]:

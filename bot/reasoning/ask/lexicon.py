@@ -15,9 +15,10 @@ _PREFIXES = frozenset({"tbl", "t", "dim", "fact", "fct", "stg", "v", "vw", "mart
 # What a column's name says beyond its meaning: `amount_cents` is an amount.
 _SUFFIXES = frozenset(
     """at on date time ts timestamp id code no cents eur usd gbp kg g km m s ms sec second minute min hour day utc
-    flag num count number pct ratio percent name""".split()
+    flag num count number pct ratio percent name amount m3 m2 kwh l cm mm""".split()
 )
 _SECRET = re.compile(r"passw|secret|token|api_?key|private_?key|credential|(?:^|_)(?:ssn|cvv|cvc|pin|iban)(?:_|$)")
+_GENERIC = frozenset("event record log entry history request item detail info list data transaction".split())
 _LONGEST_VALUE_WORDS = 6
 _FUZZY_BAR = 88.0
 Phrase = tuple[str, ...]
@@ -92,8 +93,11 @@ class Lexicon:
         if len(parts) > 1 and parts[0] in _PREFIXES:
             parts = parts[1:]
         self._entries[parts].tables[table.name] = 1.0
+        self._stems[stem(parts[-1])].tables[table.name] = 0.6
         if len(parts) > 1:
             self._weak_table(parts[-1:], table, 0.7)
+            if parts[-1] in _GENERIC:
+                self._weak_table(parts[:-1], table, 0.65)
             self._entries[("".join(parts),)].tables[table.name] = 0.95
 
     def _weak_table(self, phrase: Phrase, table: Table, weight: float) -> None:
@@ -103,7 +107,9 @@ class Lexicon:
         ref = Ref(table.name, column.name)
         parts = name_parts(column.name)
         own = name_parts(table.bare)
-        for phrase, weight in _column_phrases(parts, own):
+        keyed = column.primary or column.references is not None
+        for phrase, weight in _column_phrases(parts, own, verb=column.kind in (Kind.TIME, Kind.DATE, Kind.BOOL)):
+            weight = min(weight, 0.6) if keyed and "id" not in phrase else weight
             known = self._entries[phrase].columns
             known[ref] = max(weight, known.get(ref, 0.0))
         if column.kind in (Kind.TIME, Kind.DATE, Kind.BOOL):
@@ -146,7 +152,7 @@ def is_secret(name: str) -> bool:
     return _SECRET.search(name.lower()) is not None
 
 
-def _column_phrases(parts: Phrase, own: Phrase) -> list[tuple[Phrase, float]]:
+def _column_phrases(parts: Phrase, own: Phrase, *, verb: bool) -> list[tuple[Phrase, float]]:
     """The ways to say a column: its whole name, without unit or prefix, with its table's name before it."""
     ways: list[tuple[Phrase, float]] = [(parts, 1.0)]
     plain = parts[1:] if len(parts) > 1 and parts[0] in _PREFIXES else parts
@@ -159,6 +165,8 @@ def _column_phrases(parts: Phrase, own: Phrase) -> list[tuple[Phrase, float]]:
     if len(short) > 1:
         ways.append((short[-1:], 0.5))
     for phrase, weight in list(ways):
+        if phrase[: len(own)] != own and verb and phrase[-1] not in ("date", "time"):
+            continue
         if phrase[: len(own)] != own:
             ways.append(((*own, *phrase), weight))
             ways.append(((*own[-1:], *phrase), weight * 0.95))

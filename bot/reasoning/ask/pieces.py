@@ -37,6 +37,7 @@ class Sort(StrEnum):
     BUCKET = "bucket"
     NAMED = "named"
     ZERO = "including zero"
+    OUT = "used up"
     WHO = "who"
     SPAN = "span"
     NUM = "number"
@@ -60,13 +61,13 @@ class Piece:
 
 _LIST = """
 COUNT|| how many; number of; total number of; count of; total count of; count; how often
-AGG|sum| total; sum; sum of; combined; how much; in total; cumulative; total amount of; total sum of
+AGG|sum| total; sum; sum of; combined; how much; in total; cumulative
 AGG|avg| average; avg; mean; on average
 AGG|max| maximum; max
 AGG|min| minimum; min
 AGG|median| median
-SUPER|desc:count| most; the most; most frequent; most common; most often
-SUPER|asc:count| least; fewest; the fewest; least common; least frequent
+SUPER|desc:count| most; most frequent; most common; most often
+SUPER|asc:count| least; fewest; least common; least frequent
 SUPER|desc:| highest; largest; biggest; greatest
 SUPER|asc:| lowest; smallest
 SUPER|desc:price| most expensive; priciest; costliest
@@ -109,17 +110,19 @@ BETWEEN|| between; ranging from
 MATCH|contains| contain; containing; contain the word; containing the word; mention; mentioning; like; include the word
 MATCH|starts| start with; starting with; begin with; beginning with
 MATCH|ends| end with; ending with; end in; ending in
-NOT|| not; be not; isn't; aren't; wasn't; weren't; except; except for; excluding; other than; but not; not be; not yet; not in; not from; non
+NOT|| neither; not; be not; isn't; aren't; wasn't; weren't; except; except for; excluding; other than; but not; not be; not yet; not in; not from; non
 LACK|| without; without any; with no; have no; have never; never; never have; do not have; don't have; doesn't have; does not have; do not have any; don't have any; have not; haven't; hasn't; haven't had any; lack; lacking; with zero; have not have any; not have any; did not have any; do not; don't; didn't; did not; not have; no; there be no; have zero; have not have; not assigned to any; not assigned to a; not assigned to; not assigned
 NULL|| null; missing; empty; blank; unset; not set; unknown
-HAVE|| with; have; having; where; whose; that have; who have; at least one; with at least one; have at least one; with any; contain at least one
+HAVE|| with; use; used; using; have; having; where; whose; at least one; with at least one; have at least one; with any; contain at least one
 PCT|100| percentage of; what percentage; what percentage of; percent of; what percent of; what percent; percentage; % of; percent
 PCT|1| share of; proportion of; fraction of; ratio of; what share of; what fraction of; what proportion of; what share; what fraction; what proportion; rate; ratio
 ORDER|| sort by; sorted by; order by; ordered by; ranked by; rank by; sort them by; in order of
 DIRECTION|desc| descending; desc; highest first; highest to lowest; from highest to lowest; largest first; biggest first; most first; newest first; latest first; most recent first; in descending order; in descending; descending order; high to low; most expensive first; from most to least
 DIRECTION|asc| ascending; asc; lowest first; lowest to highest; from lowest to highest; smallest first; oldest first; earliest first; in ascending order; ascending order; alphabetically; alphabetical order; in alphabetical order; by name alphabetically; cheapest first; from least to most
 AND|| and; ,; as well as; &; plus
+OR|nor| nor
 OR|| or; either
+OUT|| out of
 DISTINCT|| distinct; unique; different
 BUCKET|hour| hourly; per hour; by hour; each hour; every hour; for each hour
 BUCKET|day| daily; per day; by day; each day; every day; for each day; by date; per date; day by day

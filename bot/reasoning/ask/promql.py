@@ -69,6 +69,11 @@ def _expression(wish: Wish, known: tuple[Family, ...]) -> tuple[str, Family, str
         return _quantile(wish, choose(wish.words or ["latency"], known, kinds=("histogram",), needs=needs))
     if wish.ratio:
         return _ratio(wish, known, needs)
+    hits = _hits(wish, known, needs)
+    if hits:
+        return hits
+    if wish.status and not wish.words:
+        wish.words = ["requests"]
     family = _family(wish, known, needs)
     if family.kind == "gauge":
         return _gauge(wish, family)
@@ -100,7 +105,9 @@ def _counts(wish: Wish, family: Family) -> bool:
 
 def _counter(wish: Wish, family: Family) -> tuple[str, Family, str]:
     matchers = [*wish.matchers, *_status(wish, family)]
-    if wish.rate or wish.per_minute or not wish.increase:
+    spent = family.name.endswith(("_seconds_total", "_bytes_total", "_seconds_sum"))
+    counted = wish.increase or (wish.span is not None and not spent and wish.function is None)
+    if wish.rate or wish.per_minute or not counted:
         inner = call("rate", selector(family.counter, matchers, range_s=wish.range_s))
         inner = f"{inner} * 60" if wish.per_minute else inner
         said = f"per-{'minute' if wish.per_minute else 'second'} rate of {family.counter} over {duration(wish.range_s)}"
@@ -210,6 +217,25 @@ def _status(wish: Wish, family: Family) -> list[Matcher]:
     raise CannotAnswer(f"{family.name} does not tell its statuses apart.")
 
 
+def _hits(wish: Wish, known: tuple[Family, ...], needs: Sequence[str]) -> tuple[str, Family, str] | None:
+    """Hits over hits and misses, when the question says "hit ratio" or "miss rate"."""
+    said = {stem(w) for w in wish.words}
+    kind = next((w for w in ("hit", "miss") if w in said), None)
+    if kind is None or not {"ratio", stem("percentage")} & said:
+        return None
+    rest = [w for w in wish.words if stem(w) not in (kind, "ratio", stem("percentage"))]
+    pairs = [(choose([*rest, word], known, kinds=("counter",), needs=needs)) for word in ("hit", "miss")]
+    hit, miss = (
+        aggregate("sum", call("rate", selector(f.name, wish.matchers, range_s=wish.range_s)), wish.groups)
+        for f in pairs
+    )
+    return (
+        f"{hit if kind == 'hit' else miss} / ({hit} + {miss})",
+        pairs[0],
+        f"The {kind} ratio over {duration(wish.range_s)}",
+    )
+
+
 def _gauge(wish: Wish, family: Family) -> tuple[str, Family, str]:
     if wish.increase and wish.function is None and family.name not in ("up",):
         return _gauge_counted(wish, family)
@@ -219,8 +245,11 @@ def _gauge(wish: Wish, family: Family) -> tuple[str, Family, str]:
         if wish.function not in ("avg", "max", "min"):
             raise CannotAnswer("Over that time, which: the average, the highest or the lowest?", f"max {family.name} …")
         over = call(f"{wish.function}_over_time", selector(family.name, wish.matchers, range_s=wish.range_s))
-        grouped = aggregate(wish.function, over, wish.groups) if wish.groups else over
-        return grouped, family, f"The {wish.function} of {family.name} over {duration(wish.range_s)}"
+        return (
+            aggregate(wish.function, over, wish.groups),
+            family,
+            f"The {wish.function} of {family.name} over {duration(wish.range_s)}",
+        )
     plain = selector(family.name, wish.matchers)
     if wish.function:
         return aggregate(wish.function, plain, wish.groups), family, f"The {wish.function} of {family.name} now"

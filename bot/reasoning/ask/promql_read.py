@@ -79,8 +79,8 @@ _FILLER = frozenset(
     """current currently right now value level number count rate per second service services app application
     instance instances pod pods endpoint endpoints many much often total average avg mean max maximum min minimum
     peak top bottom highest lowest most least busiest slowest fastest largest biggest smallest fewest have having
-    has where whose than graph chart plot show over time last latest there running serve served serving handle handled
-    go going see seen across get got metric metrics ratio percentage percent share fraction group grouped sum sorted
+    has where whose than graph chart plot show over last latest there use uses using running serve served serving handle handled
+    go going see seen across get got metric metrics group grouped sum sorted
     and with or be not any usage consumption used consumed spent""".split()
 )
 
@@ -140,7 +140,7 @@ class MetricReader:
         if BEFORE_MARK in text or (span and span.end and (asked.now - span.end).total_seconds() > 60):
             raise CannotAnswer("I only look at metrics up to now. Ask about the last minutes, hours or days.")
         wish = Wish(span)
-        text = text.replace(MARK, " ")
+        text = re.sub(r"\b(hit|miss) rate\b", r"\1 ratio", text.replace(MARK, " "), flags=re.I)
         for step in (self._quantile, self._bound, self._top, self._ratio, self._how, self._status, self._group):
             text = step(text, wish)
         self._rest(text, wish)
@@ -280,6 +280,8 @@ class MetricReader:
             if token.sort == "number":
                 raise CannotAnswer(f"I do not see what {token.text} belongs to.")
             if self._labels.get((plain,)) in [m.label for m in wish.matchers] + wish.groups:
+                continue
+            if wish.status and plain in ("error", "response", "status", "request"):
                 continue
             wish.words.append(plain)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from bot.reasoning.ask.choosing import Chooser
 from bot.reasoning.ask.intent import Condition, Intent, Measure, Super
@@ -10,6 +11,7 @@ from bot.reasoning.ask.lexicon import Entry, Ref
 from bot.reasoning.ask.model import CannotAnswer, Column, Kind
 from bot.reasoning.ask.pieces import Piece, Sort
 from bot.reasoning.ask.spans import Span
+from bot.reasoning.ask.words import lemma
 
 _TIMES = (Kind.TIME, Kind.DATE)
 _NUMERIC = frozenset({"sum", "avg", "min", "max", "median"})
@@ -36,7 +38,7 @@ class Reader:
         self.last: Ref | Measure | str | None = None
         self.mentions: list[tuple[str, bool]] = []
         self.negated = self.lacking = self.grouping = self.ordering = self.distinct = self.having = False
-        self.who = self.verb_seen = False
+        self.who = self.verb_seen = self.or_open = self.where_next = False
         self.bound: Callable[[Ref], None] | None = None
 
     def read(self) -> Intent:
@@ -70,6 +72,8 @@ class Reader:
     def noun(self, piece: Piece) -> None:
         entry = piece.entry
         assert entry is not None, "a noun has an entry"
+        if piece.words.lower().startswith("total ") and self._total(entry, piece):
+            return
         if self.pending and self.pending[-1][-1] in _NUMERIC and self._number(entry, piece):
             return
         if self.c.is_table(entry):
@@ -77,12 +81,33 @@ class Reader:
             return
         best = max(entry.columns.values(), default=0.0)
         value = None
-        if entry.values and not (best > 0.85 and not self.follows(-1, Sort.NOT)) and not self.follows(1, Sort.SPAN):
+        if entry.values and self._means_value(entry, best):
             value = self.c.value(entry, piece.words, focus=self._value_focus())
         if value is not None:
             self._value(value)
             return
         self._column_noun(entry, piece)
+
+    def _total(self, entry: Entry, piece: Piece) -> bool:
+        """ "Total amount" is also a sum, of the column of that name or of the amount of the table in question."""
+        if self.pending or self.super or self.ordering or self.grouping or self._compares(1):
+            return False
+        rest = self.c.lexicon.look_up(tuple(lemma(word) for word in piece.words.split()[1:]))
+        own = {ref.table for ref in entry.columns} & set(self.c.mentioned)
+        chosen = entry if own or not rest else rest
+        self.pending.append(["sum"])
+        self.noun(replace(piece, words=piece.words.split(maxsplit=1)[1], entry=chosen))
+        return True
+
+    def _means_value(self, entry: Entry, best: float) -> bool:
+        """A verb that is a state and a time: "resolved" is the state, "resolved yesterday" and "not resolved" the time."""
+        timed = any(self.c.about(ref).kind in _TIMES for ref in entry.columns)
+        before = self.peek(-1)
+        if before is not None and before.words.lower() in ("neither", "nor"):
+            return True
+        if timed and (self.follows(1, Sort.SPAN, Sort.BUCKET) or self.negated or self.lacking):
+            return False
+        return timed or best <= 0.85
 
     def _value_focus(self) -> str | None:
         """A word before its table belongs to that table: "failed payments"."""
@@ -105,19 +130,19 @@ class Reader:
         ref = self.c.column(entry, piece.words, focus=focus, fits=lambda c: c.kind in kinds and not c.references)
         if ref is None:
             return False
-        self._measured(ref)
+        self.take_number(ref)
         return True
 
-    def _measured(self, ref: Ref) -> None:
+    def take_number(self, ref: Ref) -> None:
         made = [Measure(f, ref.table, ref.column, self.distinct) for f in self.pending.pop()]
         if self.pending:
             raise CannotAnswer("I cannot nest these aggregates.")
         self.distinct = False
         self.focus = self.focus or ref.table
         for measure in made:
-            self._take_measure(measure)
+            self.take_measure(measure)
 
-    def _take_measure(self, measure: Measure) -> None:
+    def take_measure(self, measure: Measure) -> None:
         self.last = measure
         if self.super is not None:
             self.intent.order.append((measure, self.super.descending))
@@ -136,6 +161,8 @@ class Reader:
             self._count_table(name)
         elif self.grouping:
             self._group_table(name)
+        elif self.pending and self.pending[-1][-1] in _NUMERIC:
+            self._mention(name)
         elif self.super is not None:
             self._super_table(name, piece)
         elif self.latest is not None and self.intent.target is None:
@@ -167,14 +194,23 @@ class Reader:
         if not self.intent.target and self.super is None and not self.ordering:
             self.intent.target = name
         self.mentions.append((name, False))
-        self._take_measure(measure)
+        self.take_measure(measure)
 
     def _group_table(self, name: str) -> None:
         if self._names_one(name):
             self.mentions.append((name, False))
+        elif self._own_column_next(name):
+            self.mentions.append((name, False))
+            return
         else:
             self.intent.group_tables.append(name)
         self.grouping = self.follows(1, Sort.AND)
+
+    def _own_column_next(self, name: str) -> bool:
+        """ "By warehouse city" groups by the city, not by the warehouse."""
+        piece = self.peek()
+        found = piece.entry if piece is not None and piece.sort is Sort.NOUN else None
+        return bool(found and any(ref.table == name and weight > 0.85 for ref, weight in found.columns.items()))
 
     def _names_one(self, name: str) -> bool:
         """Whether what follows picks single rows of the table: "by customer Alice"."""
@@ -191,7 +227,7 @@ class Reader:
         if waiting.dimension == "count" and (self.intent.target or self.intent.group_columns or self.intent.columns):
             if self.intent.target == name:
                 raise CannotAnswer(f"“{waiting.words}” of what? Name what to count.")
-            self._take_measure(Measure("count", name))
+            self.take_measure(Measure("count", name))
         elif waiting.dimension == "by":
             self.intent.target, self.super = name, waiting
             self.mentions.append((name, False))
@@ -237,24 +273,24 @@ class Reader:
 
     def condition(self, ref: Ref, operator: str, *values: str | float) -> None:
         """Add a condition; the same column asked twice means either of the values."""
-        kept = self.intent.ratio_conditions if self.intent.ratio and self.verb_seen else self.intent.conditions
+        counted = self.intent.ratio and self.verb_seen and not self.where_next
+        self.where_next = False
+        kept = self.intent.ratio_conditions if counted else self.intent.conditions
         joins = {"=": "in", "!=": "not_in"}
         for index, known in enumerate(kept):
             same = known.ref == ref and operator in joins and known.operator in (operator, joins[operator])
             if same and self._alternatives():
                 kept[index] = Condition(ref, joins[operator], (*known.values, *values))
+                self.or_open = False
                 return
             if same:
                 raise CannotAnswer(f"{ref.column} cannot be two things at once.")
-        if self.follows(-1, Sort.OR) or (kept and self._or_before()):
+        if self.or_open and kept:
             raise CannotAnswer("I can only join values of one column with “or”.")
         kept.append(Condition(ref, operator, values))
 
     def _alternatives(self) -> bool:
         return any(self.follows(step, Sort.OR, Sort.AND) for step in (-1, -2))
-
-    def _or_before(self) -> bool:
-        return self.follows(-2, Sort.OR) and self.follows(-1, Sort.NOUN)
 
     def _column_noun(self, entry: Entry, piece: Piece) -> None:
         focus = self._value_focus() if self.intent.target is None else self.focus or self.intent.target
@@ -286,8 +322,8 @@ class Reader:
         if self.c.lexicon.secret(ref):
             raise CannotAnswer(f"{ref.column} is kept secret; I do not read it.")
         self.focus = self.focus or ref.table
-        if column.references and self.c.joins.hints is not None:
-            self.c.joins.hints.add((ref.table, ref.column))
+        if column.references and self._key(ref, column, piece):
+            return
         if self.bound is not None:
             self.bound(ref)
             return
@@ -304,6 +340,20 @@ class Reader:
             self._plain(ref, column)
         self.last = ref if not isinstance(self.last, Measure) or self.last.column != ref.column else self.last
 
+    def _key(self, ref: Ref, column: Column, piece: Piece) -> bool:
+        """A foreign key said by its role means the row it points to; False when its own value is meant."""
+        assert column.references is not None
+        self.c.joins.hints.add((ref.table, ref.column))
+        other = next(
+            (t for t in self.c.lexicon.tables if t.rpartition(".")[2] == column.references[0].rpartition(".")[2]), ""
+        )
+        if self.lacking or "id" in piece.words.lower().split() or self.follows(1, Sort.NULL):
+            return False
+        if not other or other == ref.table:
+            raise CannotAnswer(f"{ref.column} would need {ref.table.rpartition('.')[2]} in two roles.")
+        self._table(other, piece)
+        return True
+
     def _plain(self, ref: Ref, column: Column) -> None:
         if self.grouping:
             self._group_column(ref)
@@ -315,10 +365,19 @@ class Reader:
         elif self._filters_next(column):
             pass
         else:
-            self.intent.columns.append(ref)
+            self._shown(ref)
             self.intent.distinct = self.intent.distinct or self.distinct
             self.distinct = False
         self.having = False
+
+    def _shown(self, ref: Ref) -> None:
+        """A column to show; after a count it can only be one that must be set ("orders with a coupon")."""
+        if not self.intent.measures:
+            self.intent.columns.append(ref)
+        elif self.having:
+            self.condition(ref, "not_null")
+        else:
+            raise CannotAnswer(f"I do not see what {ref.column} has to do with that number.", f"… by {ref.column}")
 
     def _filters_next(self, column: Column) -> bool:
         """Whether a bound or a value of this column follows, so that it is not something to show."""
@@ -345,7 +404,7 @@ class Reader:
         if numeric and not self.distinct:
             raise CannotAnswer(f"Do you want the sum of {ref.column}, or how many rows?", f"total {ref.column}")
         self.distinct = False
-        self._take_measure(Measure("count", ref.table, ref.column, distinct=True))
+        self.take_measure(Measure("count", ref.table, ref.column, distinct=True))
 
     def _group_column(self, ref: Ref) -> None:
         following = self.peek()
@@ -360,7 +419,12 @@ class Reader:
         assert waiting is not None
         self.super = None
         if column.kind is not Kind.NUMBER or column.references:
+            if waiting.dimension == "by":
+                self.intent.group_columns.append(ref)
+                self.super = waiting
+                return
             if waiting.dimension == "count":
+                self.condition(ref, "not_null")
                 self.intent.group_columns.append(ref)
                 self.intent.order.append((Measure("count", ref.table), waiting.descending))
                 self.intent.limit = self.intent.limit or 1
@@ -431,16 +495,32 @@ class Reader:
         intent = self.intent
         if intent.target is None:
             tables = [*(m.table for m in intent.measures), *(r.table for r in intent.columns), *self._loose()]
+            tables += [c.ref.table for c in intent.conditions]
             if not tables:
                 raise CannotAnswer("I do not see which table the question is about.")
             intent.target = tables[0]
         self._mentions()
+        self._counted_groups()
+        if len({c.ref for c in intent.ratio_conditions}) > 1:
+            raise CannotAnswer("Which of these conditions counts for the share? Ask with one.")
         if intent.ratio is not None and not intent.ratio_conditions:
             raise CannotAnswer("A share of what? Say which rows count.")
         if intent.ratio is not None and not intent.measures:
             intent.measures.append(Measure("count", intent.target))
         if intent.limit and not intent.order and intent.limit < 10_000:
             raise CannotAnswer("By what should they be ranked?", f"top {intent.limit} by number of …")
+
+    def _counted_groups(self) -> None:
+        """ "Orders per day", "open tickets by priority": groups of rows without a number are counted."""
+        intent = self.intent
+        grouped = intent.bucket or intent.group_columns or intent.group_tables
+        ranked = any(isinstance(ref, Measure) for ref, _ in intent.order)
+        if not grouped or intent.measures or intent.ratio or ranked or intent.having:
+            return
+        if intent.columns:
+            name = intent.columns[-1].column
+            raise CannotAnswer(f"Which number of {name} for each group?", f"average {name}", f"total {name}")
+        intent.measures.append(Measure("count", str(intent.target)))
 
     def _loose(self) -> list[str]:
         found = [ref.table for ref, _ in self.intent.order if isinstance(ref, (Ref, Measure)) for _ in [0]]
@@ -453,6 +533,8 @@ class Reader:
             self._late_aggregate()
         if self.latest is not None:
             raise CannotAnswer("The latest of what?")
+        if self.or_open:
+            raise CannotAnswer("I can only join values of one column with “or”.")
         if self.lacking or self.negated:
             raise CannotAnswer("I see a “not” or “without”, but not what it belongs to.")
         if self.bound is not None:
@@ -465,6 +547,7 @@ class Reader:
         if waiting.dimension == "count" and intent.columns and not intent.measures:
             ref = intent.columns.pop()
             intent.group_columns.append(ref)
+            self.condition(ref, "not_null")
             intent.order.append((Measure("count", intent.target or ref.table), waiting.descending))
         elif isinstance(self.last, Measure) and self.last.function in ("count", "sum", "avg") and intent.group_tables:
             intent.order.append((self.last, waiting.descending))
@@ -482,7 +565,7 @@ class Reader:
         table = self.focus or self.intent.target
         if self.pending or table is None or "count" in functions:
             raise CannotAnswer("I do not see what to count or add up.")
-        if "sum" in functions:
+        if "sum" in functions and not any(p.words.lower().startswith("sum") for p in self.p if p.sort is Sort.AGG):
             raise CannotAnswer(f"Total of what? Name the number to add up, or ask how many {table.rpartition('.')[2]}.")
         ref = self.c.default_measure(table)
         if ref is None:

@@ -87,8 +87,9 @@ def group(r: Reader, piece: Piece) -> None:
             r.super = replace(r.super, dimension="by")
             return
     if following.sort is Sort.NOUN and following.entry and not following.entry.tables and not following.entry.columns:
+        r.where_next = True
         return  # "by card" filters
-    if following.sort in (Sort.COUNT, Sort.AGG) and r.intent.measures:
+    if following.sort in (Sort.COUNT, Sort.AGG):
         r.ordering = True
         return
     if following.sort not in (Sort.NOUN, Sort.AGG, Sort.DISTINCT, Sort.TOP, Sort.COUNT, Sort.HAVE):
@@ -415,6 +416,9 @@ def text(r: Reader, piece: Piece) -> None:
 
 def unknown(r: Reader, piece: Piece) -> None:
     """An unknown word is only taken for a value where a name is expected."""
+    if piece.words.lower() in _MONEY:
+        money(r, piece)
+        return
     before = r.peek(-1)
     named_before = bool(before and before.sort is Sort.NAMED)
     compared = bool(before and before.sort is Sort.CMP and isinstance(r.last, Ref))
@@ -443,8 +447,39 @@ def refuse(r: Reader, piece: Piece) -> None:
 
 
 def joiner(r: Reader, piece: Piece) -> None:
-    if piece.sort is Sort.OR and r.grouping:
-        r.grouping = False
+    if piece.sort is Sort.OR:
+        r.or_open = True
+        r.negated = r.negated or piece.value == "nor"
+
+
+def out_of(r: Reader, piece: Piece) -> None:
+    """ "Out of stock" is a stock of zero."""
+    following = r.peek()
+    ref = None
+    if following and following.entry:
+        ref = r.c.column(
+            following.entry, following.words, focus=r.focus, fits=lambda c: c.kind is Kind.NUMBER and not c.references
+        )
+    if ref is None:
+        raise CannotAnswer("Out of what?")
+    r.at += 1
+    r.condition(ref, ">" if r.negated else "=", 0.0)
+    r.negated = False
+    r.last = ref
+
+
+def money(r: Reader, piece: Piece) -> None:
+    """ "Revenue" and "sales" mean the one amount of the table in question."""
+    ref = r.c.money(piece.words, r.focus or r.intent.target)
+    if ref is None:
+        raise CannotAnswer(r.cannot_place(piece))
+    if r.pending and r.pending[-1][-1] != "count":
+        r.take_number(ref)
+    else:
+        r.take_measure(Measure("sum", ref.table, ref.column))
+
+
+_MONEY = frozenset({"revenue", "revenues", "sales", "turnover", "spend", "spending", "spent"})
 
 
 HANDLERS: dict[Sort, Handler] = {
@@ -454,5 +489,6 @@ HANDLERS: dict[Sort, Handler] = {
     Sort.NOT: negate, Sort.LACK: lack, Sort.NULL: null, Sort.HAVE: have, Sort.PCT: percentage, Sort.ORDER: order,
     Sort.DIRECTION: direction, Sort.AND: joiner, Sort.OR: joiner, Sort.DISTINCT: distinct, Sort.BUCKET: bucket,
     Sort.NAMED: named, Sort.ZERO: zero, Sort.WHO: who, Sort.SPAN: span, Sort.NUM: number, Sort.TEXT: text,
+    Sort.OUT: out_of,
     Sort.UNKNOWN: unknown, Sort.REFUSE: refuse,
 }  # fmt: skip

@@ -351,6 +351,8 @@ class Builder:
         """Rows without any such row there; nulls there are left out, or NOT IN would be never true."""
         anchor = str(self.i.target) if not self.c.joins.linked(self.base, table) else self.base
         way = self.c.joins.path(anchor, table)
+        if len(way) == 1 and way[0].to_one and anchor == self.base:
+            return exp.Is(this=column(Ref(way[0].table, way[0].column)), expression=exp.Null())
         inside = self._inside([(way, None, timed)])
         select: Any = inside.args["query"].this
         edge = way[0]

@@ -25,12 +25,14 @@ STOP = frozenset(
     """
     a an the of in on at to for from by is are was were be been being do does did have has had there their its it me us
     i we you my our please can could would will shall show give list display tell find get fetch return return see
-    what which who whom whose that this these those and all any some every with out how when where as than into
-    up so currently now exist exists existing recorded registered made placed available present overall entire
+    what which who whom whose that this these those and all any some every with how when where as than into still anything ordered
+    sell sold buy bought purchased work works working come comes live lives living used use uses got gets handled
+    handle assigned caused written submitted held offered offer located based
+    so currently now exist exists existing recorded registered made placed available present overall entire
     whole system database table tables row rows record records entry entries us want need know like'd i'd let's
-    along together also just only about across within among between each together values value data respective
+    along together also just only about across within among together values value data respective
     corresponding belonging belong belongs related associated using use via be, am our we've they them he she his her
-    occurred occur happened happen took take taken place kind kinds type's looking look ever far
+    occurred occur happened happen took take taken place kind kinds type's looking look
     """.split()
 )  # fmt: skip
 
