@@ -20,6 +20,7 @@ from bot.reasoning.reading import check_question, clean, read_question
 from bot.reasoning.timespan import find_instant, find_span
 from bot.store import DuplicateDelivery, Store
 from connectors.model import Clock, Frozen, JsonObject, TimeWindow
+from connectors.redaction import redact_text
 
 _S = InvestigationState
 _LONGEST_GUIDANCE = 3_000
@@ -92,7 +93,7 @@ class Investigations:
         return stream_subject(stream) if stream else investigation_id
 
     async def _question(self, request: OpenRequest) -> tuple[Question, str | None]:
-        text = check_question(request.text)
+        text = redact_text(check_question(request.text))  # a pasted password must not live on in the log
         now = self._clock.now()
         setting = await self._setting()
         window = request.window
@@ -166,7 +167,7 @@ class Investigations:
         self, investigation_id: InvestigationId, text: str, *, by: Principal, delivery_id: str | None = None
     ) -> str:
         """Add a hint from a person; it is taken into account from the next step on."""
-        hint = clean(text)[:_LONGEST_GUIDANCE]
+        hint = redact_text(clean(text)[:_LONGEST_GUIDANCE])
         if not hint:
             raise InvalidRequest("There was no text in that hint.")
 

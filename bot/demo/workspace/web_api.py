@@ -131,7 +131,9 @@ class WebApi:
             record.arguments = arguments
             body = await self._answer(Call(self.core, name, arguments), token)
             record.ok = True
-            return web.json_response({"ok": True, **body})
+            # As Slack does on every answer; installers read the granted scopes from it.
+            headers = {"x-oauth-scopes": ",".join(sorted(self.core.scopes))}
+            return web.json_response({"ok": True, **body}, headers=headers)
         except SlackError as error:
             return _refused(record, error)
         except ConnectionResetError:
