@@ -1,0 +1,5 @@
+"""BigQuery, over its REST interface."""
+
+from connectors.bigquery.connector import BigqueryConnector
+
+CONNECTOR = BigqueryConnector
