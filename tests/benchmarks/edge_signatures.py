@@ -68,7 +68,9 @@ def other_version(one: Delivery, secret: str, random_: random.Random) -> Forged:
 
 def empty(one: Delivery, secret: str, random_: random.Random) -> Forged:
     stamp, signature = _now(), _mac(secret, _now(), one.body)
-    return random_.choice([_pairs(stamp, ""), _pairs("", signature), _pairs(stamp, "v0="), _pairs(stamp, signature)[:2]]), one.body
+    return random_.choice(
+        [_pairs(stamp, ""), _pairs("", signature), _pairs(stamp, "v0="), _pairs(stamp, signature)[:2]]
+    ), one.body
 
 
 def changed_body(one: Delivery, secret: str, random_: random.Random) -> Forged:
