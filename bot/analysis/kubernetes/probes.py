@@ -21,6 +21,7 @@ _PROTOCOL = re.compile(
 _STATUS = re.compile(r"probe failed with statuscode: (\d+)", re.I)
 _NOBODY = re.compile(r"connection refused|failed to connect|i/o timeout|deadline exceeded|no route to host", re.I)
 _LEAST_FAILURES = 3
+_LEAST_UNSEEN = 0.3
 STRICT_S = 15.0
 """A process that may take less than this to answer for the first time is given too little: the default gives 30 s."""
 
@@ -32,7 +33,7 @@ def probe_is_wrong(cluster: Cluster) -> Iterator[Match]:
             for kind in ("liveness", "readiness"):
                 probe = mapping(container, "probes", kind)
                 failures = _failures(cluster, pod, kind) if probe else []
-                if failures and _hurts(kind, container, failures):
+                if probe and _hurts(kind, container) and (_often(failures) or _forgotten(cluster, pod)):
                     yield from _judge(pod, container, kind, probe, failures)
 
 
@@ -41,27 +42,38 @@ def _failures(cluster: Cluster, pod: Thing, kind: str) -> list[Thing]:
     return [e for e in events if e.said("message").lower().startswith(kind)]
 
 
-def _hurts(kind: str, container: JsonObject, failures: list[Thing]) -> bool:
+def _hurts(kind: str, container: JsonObject) -> bool:
     """A liveness probe hurts by restarts, a readiness probe by keeping a running container out of service."""
-    often = sum(e.count("count") for e in failures) >= _LEAST_FAILURES
     restarts = number(container, "restarts") or 0
     if kind == "liveness":
-        return often and restarts >= 1
-    return often and not flag(container, "ready") and text(container, "state") == "running" and restarts <= 1
+        return restarts >= 1
+    return not flag(container, "ready") and text(container, "state") == "running" and restarts <= 1
+
+
+def _often(failures: list[Thing]) -> bool:
+    return sum(e.count("count") for e in failures) >= _LEAST_FAILURES
+
+
+def _forgotten(cluster: Cluster, pod: Thing) -> bool:
+    """The API forgets events after an hour: without any, the settings alone must tell."""
+    return not cluster.events_of("Pod", pod.name)
 
 
 def _judge(pod: Thing, container: JsonObject, kind: str, probe: JsonObject, failures: list[Thing]) -> Iterator[Match]:
     fault, confidence = verdict(kind, probe, container, " ".join(e.said("message") for e in failures[:3]))
-    if fault is None:
+    if not failures:
+        confidence -= 0.15
+    if fault is None or confidence < _LEAST_UNSEEN:
         return
     count = sum(e.count("count") for e in failures)
-    text_ = f"the {kind} probe of {pod.name} failed {count} times: {_words(fault, probe, container)}"
+    seen = f"failed {count} times" if failures else "does not let it be"
+    text_ = f"the {kind} probe of {pod.name} {seen}: {_words(fault, probe, container)}"
     if kind == "liveness":
         text_ += f"; {number(container, 'restarts') or 0} restarts"
     yield Match(
         pod.component, f"{kind}_probe_incorrect_{fault}", confidence, _K.PROBE_FAILED, text_,
         "The application does not answer either when asked on its own port in its own protocol.",
-        (pod.evidence, failures[0].evidence),
+        (pod.evidence, *(e.evidence for e in failures[:1])),
         {"object": pod.app, "pod": pod.name, "container": text(container, "name"), "probe": kind, "count": count,
          "port": probe.get("port"), "namespace": pod.item.namespace, "service": pod.app},
     )  # fmt: skip

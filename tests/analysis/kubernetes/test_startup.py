@@ -169,3 +169,10 @@ def test_a_liveness_probe_without_patience() -> None:
 def test_a_readiness_probe_that_is_right_about_a_sick_application() -> None:
     right = failing("readiness", {"tcpSocket": {"port": 8080}, "periodSeconds": 10}, REFUSED.format(8080))
     assert best(matches(*right)) == ("", "")
+
+
+def test_settings_tell_when_the_api_has_forgotten_the_events() -> None:
+    sick, _, host = failing("readiness", {"tcpSocket": {"port": 9999}, "periodSeconds": 10}, "")
+    assert best(matches(sick, host)) == ("app/web", "readiness_probe_incorrect_port")
+    fine, _, host = failing("readiness", {"tcpSocket": {"port": 8080}, "periodSeconds": 10}, "")
+    assert best(matches(fine, host)) == ("", "")
