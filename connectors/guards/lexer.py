@@ -122,7 +122,7 @@ class Lexer:
     def _run_common(self) -> None:
         """Take common tokens as long as they come."""
         match, text, append, out = _COMMON.match, self.text, self.tokens.append, self._out.append
-        pos, spaced = self._pos, self._spaced
+        pos, spaced, make = self._pos, self._spaced, tuple.__new__
         while (found := match(text, pos)) is not None:
             kind = found.lastindex or 0
             start = found.end(1)
@@ -133,7 +133,8 @@ class Lexer:
             written = text[start:pos]
             if kind == 4 and written in "()":
                 self._bracket(written)
-            append(Token(_COMMON_KINDS[kind], found.group(5) if kind == 5 else written, written, spaced))
+            value = written[1:-1] if kind == 5 else written
+            append(make(Token, (_COMMON_KINDS[kind], value, written, spaced)))
             out(written)
             spaced = False
         self._pos, self._spaced = pos, spaced

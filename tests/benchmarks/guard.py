@@ -7,11 +7,14 @@ usage: python -m tests.benchmarks.guard --corpus F --out F [--hostile N]
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import random
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+import sqlglot
 
 from connectors.guards import DIALECTS, Allowed, guard
 
@@ -26,12 +29,24 @@ def judge(case: dict[str, str]) -> dict[str, str] | None:
     return {"dialect": case["dialect"], "query": case["query"], "verdict": case["verdict"], "got": got, "why": why}
 
 
-def cost_4kb(rounds: int = 200) -> dict[str, float]:
-    """Milliseconds per call for PostgreSQL queries of about 4 KB."""
+def cost_4kb(rounds: int = 400) -> dict[str, float]:
+    """Milliseconds of processor time per call for PostgreSQL queries of about 4 KB, beside a plain parse in the same run.
+
+    `frozen`: after `gc.freeze()`, so that what the process loaded before is not walked again by the garbage collector.
+    """
     queries = [four_kb(seed) for seed in range(rounds)]
-    guard("SELECT 1", dialect="postgres")
-    taken = sorted(_ms(lambda query=query: guard(query, dialect="postgres")) for query in queries)  # type: ignore[misc]
-    return {"p50_ms": round(taken[len(taken) // 2], 2), "p99_ms": round(taken[int(len(taken) * 0.99)], 2)}
+    found: dict[str, float] = {}
+    for prefix in ("", "frozen_"):
+        guarded = sorted(_ms(lambda query=query: guard(query, dialect="postgres")) for query in queries)  # type: ignore[misc]
+        parsed = sorted(_ms(lambda query=query: sqlglot.parse(query, read="postgres")) for query in queries)  # type: ignore[misc]
+        for name, taken in (("", guarded), ("parse_", parsed)):
+            found[f"{prefix}{name}p50_ms"] = round(taken[rounds // 2], 2)
+            found[f"{prefix}{name}p99_ms"] = round(taken[int(rounds * 0.99)], 2)
+        found[f"{prefix}ratio_p50"] = round(guarded[rounds // 2] / parsed[rounds // 2], 2)
+        gc.collect()
+        gc.freeze()
+    gc.unfreeze()
+    return found
 
 
 def _ms(call: Callable[[], object]) -> float:

@@ -19,8 +19,17 @@ import sqlglot
 from aiohttp import web
 from sqlglot import exp
 
-_KINDS = (("BIGINT", "INTEGER"), ("INTEGER", "INTEGER"), ("DOUBLE", "FLOAT"), ("BOOLEAN", "BOOLEAN"), ("TIMESTAMP WITH", "TIMESTAMP"),
-          ("TIMESTAMP", "DATETIME"), ("DATE", "DATE"), ("DECIMAL", "NUMERIC"), ("BLOB", "BYTES"))  # fmt: skip
+_KINDS = (
+    ("BIGINT", "INTEGER"),
+    ("INTEGER", "INTEGER"),
+    ("DOUBLE", "FLOAT"),
+    ("BOOLEAN", "BOOLEAN"),
+    ("TIMESTAMP WITH", "TIMESTAMP"),
+    ("TIMESTAMP", "DATETIME"),
+    ("DATE", "DATE"),
+    ("DECIMAL", "NUMERIC"),
+    ("BLOB", "BYTES"),
+)
 _WIDTH = {"STRING": 20, "BYTES": 20, "BOOLEAN": 1, "NUMERIC": 16}
 
 
@@ -68,7 +77,8 @@ class BigqueryDouble:
     def fingerprint(self) -> str:
         """Names and checksums of everything that is kept."""
         names = [row[0] for row in self._data.execute("SELECT table_name FROM information_schema.tables").fetchall()]
-        return repr([(n, self._data.execute(f"SELECT count(*), sum(hash(t)) FROM shop.{n} t").fetchall()) for n in sorted(names)])  # fmt: skip
+        sums = [self._data.execute(f"SELECT count(*), sum(hash(t)) FROM shop.{n} t").fetchall() for n in sorted(names)]
+        return repr((sorted(names), sums))
 
     @web.middleware
     async def _guarded(self, request: web.Request, handler: Any) -> web.StreamResponse:
@@ -92,10 +102,8 @@ class BigqueryDouble:
         tree = sqlglot.parse_one(sql, read="bigquery")
         size = self._bytes(tree)
         kind = "SELECT" if isinstance(tree, exp.Query) else tree.key.upper()
-        statistics = {
-            "totalBytesProcessed": str(size),
-            "query": {"totalBytesProcessed": str(size), "statementType": kind},
-        }
+        query = {"totalBytesProcessed": str(size), "statementType": kind}
+        statistics = {"totalBytesProcessed": str(size), "query": query}
         if told.get("dryRun"):
             self.dry_runs += 1
             self._data.execute(f"EXPLAIN {self._duck(tree)}")
@@ -105,14 +113,13 @@ class BigqueryDouble:
             return _error(400, "bytesBilledLimitExceeded", f"Query exceeded limit for bytes billed: {most}.")
         job = body["jobReference"]["jobId"]
         now = str(int(time.time() * 1000))
-        self.jobs[job] = {"jobReference": body["jobReference"], "configuration": told, "user_email": "reader@example.com",
+        self.jobs[job] = {"jobReference": body["jobReference"], "configuration": told, "user_email": "a@example.com",
                           "statistics": {**statistics, "startTime": now}, "status": {"state": "RUNNING"}}  # fmt: skip
         if any(table.name == "slow" for table in tree.find_all(exp.Table)):
             self.running[job] = asyncio.Event()
         else:
             found = self._data.execute(self._duck(tree))
-            fields = [{"name": d[0], "type": _kind(str(d[1])), "mode": "REPEATED" if str(d[1]).endswith("[]") else "NULLABLE"}
-                      for d in found.description]  # fmt: skip
+            fields = [_field(str(d[0]), str(d[1])) for d in found.description]
             self.results[job] = (fields, found.fetchall(), size)
             self.jobs[job]["status"] = {"state": "DONE"}
         return web.json_response(self.jobs[job])
@@ -133,7 +140,8 @@ class BigqueryDouble:
 
     def _fields(self, table: str) -> list[dict[str, str]]:
         rows = self._data.execute(
-            "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = ? ORDER BY ordinal_position",
+            "SELECT column_name, data_type FROM information_schema.columns"
+            " WHERE table_name = ? ORDER BY ordinal_position",
             [table],
         ).fetchall()
         return [{"name": name, "type": _kind(kind)} for name, kind in rows]
@@ -152,7 +160,13 @@ class BigqueryDouble:
         start = int(request.query.get("pageToken", "0"))
         end = start + int(request.query["maxResults"])
         page = [{"f": [{"v": _wire(v)} for v in row]} for row in rows[start:end]]
-        answer = {"jobComplete": True, "schema": {"fields": fields}, "rows": page, "totalRows": str(len(rows)), "totalBytesProcessed": str(size)}  # fmt: skip
+        answer = {
+            "jobComplete": True,
+            "schema": {"fields": fields},
+            "rows": page,
+            "totalRows": str(len(rows)),
+            "totalBytesProcessed": str(size),
+        }
         return web.json_response(answer | ({"pageToken": str(end)} if end < len(rows) else {}))
 
     async def _cancel(self, request: web.Request) -> web.Response:
@@ -176,6 +190,10 @@ class BigqueryDouble:
 
     async def _table(self, request: web.Request) -> web.Response:
         return web.json_response({"schema": {"fields": self._fields(request.match_info["table"])}})
+
+
+def _field(name: str, kind: str) -> dict[str, str]:
+    return {"name": name, "type": _kind(kind), "mode": "REPEATED" if kind.endswith("[]") else "NULLABLE"}
 
 
 def _kind(kind: str) -> str:
