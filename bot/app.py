@@ -213,7 +213,12 @@ async def slack_face(app: App, mode: SlackMode) -> SlackFace:
         signing_secret=_secret(settings.slack_signing_secret) or None,
         api_base_url=settings.slack_api_url,
     )
-    extras = Extras(health=app.catalogue.check, role=app.role_words, proposals=app.remedies.decisions)
+    extras = Extras(
+        health=app.catalogue.check,
+        role=app.role_words,
+        proposals=app.remedies.decisions,
+        runbooks=app.remedies.runbook_words,
+    )
     return SlackFace(config, investigations=app.investigations, store=app.store, extras=extras, clock=app.clock)
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import structlog
 
-from bot.domain.access import Squad
+from bot.domain.access import Principal, Squad
 from bot.services.approvals import ApprovalGate, Decisions
 from bot.services.execute import Execute
 from bot.services.policy import AccessFile, Roles, with_access
@@ -20,7 +21,7 @@ from bot.store import Store
 from bot.worker import incarnation
 from connectors.base import Connector
 from connectors.model import Clock, Tool
-from runbooks.loader import load_good
+from runbooks.loader import load_good, search
 from runbooks.model import Runbook
 
 log = structlog.get_logger(__name__)
@@ -34,6 +35,15 @@ class Remedies:
     decisions: Decisions
     proposer: Proposer
     remediation: Remediation
+    books: Callable[[], Sequence[Runbook]]
+
+    async def runbook_words(self, words: str, by: Principal) -> str:
+        """What a search of the runbooks finds, for Slack: our own text, so it needs no escaping."""
+        if by.guest:
+            return "Guests see what is posted in their channels, and nothing beyond."
+        found = search(await asyncio.to_thread(self.books), words, limit=5)
+        lines = [f"*{book.title}* (`{book.id}`, kept by {book.owner})\n{_beginning(book.body)}" for book in found]
+        return "\n\n".join(lines) or "No runbook holds these words."
 
 
 def make_roles(settings: Settings, access: AccessFile, squads: Sequence[Squad], store: Store) -> Roles:
@@ -65,7 +75,12 @@ def make_remedies(*, store: Store, execute: Execute, roles: Roles, clock: Clock,
         store=store, execute=execute, proposer=proposer, roles=roles, clock=clock, worker=incarnation(), pace=pace
     )
     decisions = Decisions(store=store, roles=roles, clock=clock, decided=remediation.kick)
-    return Remedies(roles, decisions, proposer, remediation)
+    return Remedies(roles, decisions, proposer, remediation, books)
+
+
+def _beginning(body: str) -> str:
+    """The first paragraph, on one line."""
+    return " ".join(body.partition("\n\n")[0].split())
 
 
 def tools_of(connectors: Sequence[Connector[Any]]) -> Mapping[str, Mapping[str, Tool]]:

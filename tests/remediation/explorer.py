@@ -127,7 +127,9 @@ def _append(world: World, kind: EventKind, payload: JsonObject, *, behind: Propo
     expected = behind or current
     if current is None or expected is None or expected.seq != current.seq:
         return None
-    last = Event.model_construct(seq=current.seq, hash="0" * 64, stream=STREAM)
+    last = Event(
+        stream=STREAM, seq=current.seq, hash="0" * 64, previous_hash="0" * 64, kind=kind, actor="x", at=NOW, payload={}
+    )
     try:
         made = apply(current, chain(STREAM, last, NewEvent(kind=kind, actor="x", at=world.now, payload=payload)))
     except MoveRefused:
