@@ -1,7 +1,7 @@
 """How long Slack waits for its acknowledgement: signed deliveries from another process, PostgreSQL with fsync.
 
-`python -m tests.benchmarks.edge_ack [--per-s 300] [--seconds 20] [--webs 2] [--out FILE]`. Investigations are queued, no
-worker runs. None may be acknowledged and not stored.
+`python -m tests.benchmarks.edge_ack [--per-s 300] [--seconds 20] [--webs 2] [--out FILE]`. Investigations are queued,
+no worker runs. None may be acknowledged and not stored.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A click while investigations run on connectors that never answer, all in one process (PostgreSQL).
 
-`python -m tests.benchmarks.edge_clicks [--live 200] [--clicks 200] [--out FILE]`. Also how late the loop is then, and how
-much memory the process takes.
+`python -m tests.benchmarks.edge_clicks [--live 200] [--clicks 200] [--out FILE]`. Also how late the loop is then, and
+how much memory the process takes.
 """
 
 from __future__ import annotations

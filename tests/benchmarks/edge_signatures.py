@@ -122,15 +122,11 @@ async def _one_class(
     async def lane() -> None:
         for n in left:
             pairs, body = forge(mention(f"Ev{forge.__name__}{n}", number=n), secret, random_)
-            async with session.post(url + "/slack/events", data=body, headers=_multi(pairs)) as got:
+            async with session.post(url + "/slack/events", data=body, headers=pairs) as got:
                 statuses[str(got.status)] = statuses.get(str(got.status), 0) + 1
 
     await asyncio.gather(*(lane() for _ in range(16)))
     return statuses
-
-
-def _multi(pairs: Pairs) -> list[tuple[str, str]]:
-    return pairs
 
 
 def main() -> None:

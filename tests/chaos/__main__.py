@@ -1,4 +1,4 @@
-"""`python -m tests.chaos [--long] [--seed N] [--only NAME …] [--out FILE]`: every trial, with its verdict and its seed."""
+"""`python -m tests.chaos [--long] [--seed N] [--only NAME …] [--out FILE]`: every trial, its verdict, its seed."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from tests.benchmarks.machine import speed_line
 from tests.chaos import kills, outages, takeovers
 from tests.chaos.oracles import Verdict
 
-Trial = Callable[[int], Awaitable[Verdict]]
+Trial = Callable[[int], Coroutine[Any, Any, Verdict]]
 
 
 def trials(*, long: bool) -> dict[str, Trial]:

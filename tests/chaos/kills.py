@@ -35,7 +35,7 @@ async def random_kills(kind: str, *, count: int, seed: int, per_s: float = 4.0) 
             await asyncio.sleep(made.random.uniform(0.05, 0.9))
             victim = made.random.choice(nodes)
             victim.send(signal.SIGKILL)
-            while victim.alive:
+            while victim.lives():
                 await asyncio.sleep(0.001)
             await made.yard.start(victim, ready=False)
         return await _end(made, kills=count)
@@ -60,20 +60,20 @@ async def named_points(kind: str, *, seed: int, numbers: tuple[int, ...] = (1, 4
 async def _until_it_dies(made: Site, victim: Node, crash: Crash, *, within_s: float = 10.0) -> int:
     """1 when it died at the point, 0 when it had to be killed."""
     victim.send(signal.SIGKILL)
-    while victim.alive:
+    while victim.lives():
         await asyncio.sleep(0.001)
     await made.yard.start(victim, crash=crash, ready=False)
     rivals = [node for node in made.nodes if node is not victim and node.options.parts == victim.options.parts]
     for rival in rivals:  # so that the work comes to the one that is to die
         rival.send(signal.SIGSTOP)
     end = time.monotonic() + within_s
-    while victim.alive and time.monotonic() < end:
+    while victim.lives() and time.monotonic() < end:
         await asyncio.sleep(0.005)
     for rival in rivals:
         rival.send(signal.SIGCONT)
-    died = not victim.alive
+    died = not victim.lives()
     victim.send(signal.SIGKILL)
-    while victim.alive:
+    while victim.lives():
         await asyncio.sleep(0.001)
     await made.yard.start(victim, ready=True)
     return int(died)

@@ -220,7 +220,7 @@ def _rss_mb() -> float:
 
 def main(options: Options, told: Callable[[dict[str, Any]], None]) -> None:
     """Run in a fresh event loop, logging to the file of the options or nowhere."""
-    stream = open(options.log, "a", encoding="utf-8") if options.log else open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - open as long as the process lives
+    stream = Path(options.log or os.devnull).open("a", encoding="utf-8")  # noqa: SIM115 - open as long as the process lives
     structlog.configure(logger_factory=structlog.WriteLoggerFactory(file=stream))
     logging.basicConfig(stream=stream, level=logging.INFO, force=True)
     gc.freeze()

@@ -1,4 +1,4 @@
-"""What must hold after a trial, found from outside only: Slack's ledger, the backend's call log, the tables afterwards."""
+"""What must hold after a trial, found from outside: Slack's ledger, the backend's call log, the tables."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ class Site:
 
     async def judge(self, *, zombies: bool = False) -> Verdict:
         """Stop everything in good order, then look."""
-        stops = [await self.yard.stop(node) for node in self.nodes if node.alive]
+        stops = [await self.yard.stop(node) for node in self.nodes if node.lives()]
         verdict = await self._judge(zombies)
         verdict.facts["slowest stop_s"] = round(max(stops, default=0.0), 2)
         return verdict
@@ -119,7 +119,7 @@ class Site:
 @contextlib.asynccontextmanager
 async def site(kind: str, *, seed: int, settings: dict[str, str] | None = None) -> AsyncIterator[Site]:
     """An empty installation on `sqlite` or `postgresql`; nodes are added by the trial."""
-    async with yard("--scale", str(SCALE), "--seed", str(seed)) as made, made.control() as control:
+    async with yard("--scale", str(SCALE), "--seed", str(seed)) as made, made.control() as control:  # noqa: SIM117 - long
         async with database(kind, made.folder, settings=settings) as (url, server):
             parts = Site(made, control, url, server, random.Random(seed))
             try:

@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.servers, pytest.mark.xdist_group("chaos")]
 @pytest.fixture(scope="module", autouse=True)
 def postgres_is_installed() -> None:
     """Skips, or fails in CI, when there is no PostgreSQL."""
-    require(lambda: PostgresServer()).stop()
+    require(PostgresServer).stop()
 
 
 def held(verdict: Verdict) -> None:

@@ -41,8 +41,7 @@ class Node:
     starts: int = 0
     started_at: float = 0.0
 
-    @property
-    def alive(self) -> bool:
+    def lives(self) -> bool:
         return self.send(0)
 
     def send(self, number: int) -> bool:
@@ -149,7 +148,7 @@ class Yard:
     async def until_ready(self, node: Node, *, within_s: float = 30.0) -> None:
         end = time.monotonic() + within_s
         while not self._ready(node).exists():
-            if not node.alive or time.monotonic() > end:
+            if not node.lives() or time.monotonic() > end:
                 tail = Path(node.options.log).read_text(errors="replace")[-2_000:] if node.options.log else ""
                 raise RuntimeError(f"{node.name} did not come up: {tail}")
             await asyncio.sleep(0.01)
@@ -158,7 +157,7 @@ class Yard:
         """SIGTERM; seconds until it was gone."""
         started = time.monotonic()
         node.send(signal.SIGTERM)
-        while node.alive and time.monotonic() < started + within_s:
+        while node.lives() and time.monotonic() < started + within_s:
             await asyncio.sleep(0.01)
         return time.monotonic() - started
 
