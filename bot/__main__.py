@@ -68,6 +68,27 @@ def investigate(
 
 
 @app.command()
+def ask(
+    question: Annotated[str, typer.Argument(help="What to find out. `payment db: …` names the source in the words.")],
+    source: Annotated[str | None, typer.Option(help="Ask only this source: its name, type or a part of it.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the query and ask nothing.")] = False,
+    demo: Annotated[bool, typer.Option("--demo", help="Ask the built-in incident instead of your sources.")] = False,
+    scenario: Annotated[str, typer.Option(help="Which built-in incident.")] = "bad_deployment",
+    seed: Annotated[int, typer.Option(help="Which variant of it.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Ask one source in plain words: the query, what it does and costs, and its result."""
+    from bot.cli.ask import ask as run
+
+    settings = _settings(config)
+    _quiet_logs(settings)
+    scene = scenario if demo else None
+    work = run(settings, question, source=source, dry_run=dry_run, as_json=as_json, demo=scene, seed=seed)
+    raise typer.Exit(asyncio.run(work))
+
+
+@app.command()
 def demo(
     scenario: Annotated[str, typer.Option(help="Which incident to play.")] = "bad_deployment",
     seed: Annotated[int, typer.Option(help="Which variant of it.")] = 1,

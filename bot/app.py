@@ -18,6 +18,7 @@ from bot.reasoning.protocol import Reasoner
 from bot.reasoning.rules import RulesReasoner
 from bot.reasoning.spending import Metered
 from bot.remedies import Remedies, make_gate, make_remedies, make_roles
+from bot.services.ask import Ask
 from bot.services.budget import Budget
 from bot.services.catalogue import Catalogue, SourceInfo
 from bot.services.execute import Execute
@@ -62,6 +63,7 @@ class App:
     execute: Execute
     catalogue: Catalogue
     investigations: Investigations
+    ask: Ask
     worker: Worker
     metrics: Metrics
     reasoner: Reasoner | Metered
@@ -125,6 +127,7 @@ class App:
             store=store,
             execute=execute,
             catalogue=catalogue,
+            ask=Ask(execute=execute, catalogue=catalogue, history=store.query_history, clock=clock),
             investigations=Investigations(store=store, setting=catalogue.setting, clock=clock),
             worker=Worker(store=store, investigator=investigator, slots=settings.workers),
             metrics=metrics,
@@ -214,6 +217,7 @@ async def slack_face(app: App, mode: SlackMode) -> SlackFace:
         api_base_url=settings.slack_api_url,
     )
     extras = Extras(
+        answer=app.ask,
         health=app.catalogue.check,
         role=app.role_words,
         proposals=app.remedies.decisions,

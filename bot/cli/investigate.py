@@ -36,7 +36,7 @@ async def investigate(
         if demo:
             world = WorldProcess(demo, seed, folder / "world")
             stack.push_async_callback(world.stop)
-            settings = _reaching(await world.ready(), settings, folder)
+            settings = reaching(await world.ready(), settings, folder)
         app = await stack.enter_async_context(running(settings))
         await app.catalogue.known(_DISCOVERY_WAIT_S)
         person = Principal(kind=PrincipalKind.PERSON, id=os.environ.get("USER", "terminal"))
@@ -45,7 +45,8 @@ async def investigate(
     return _print(done, as_json=as_json)
 
 
-def _reaching(world: Playing, settings: Settings, folder: Path) -> Settings:
+def reaching(world: Playing, settings: Settings, folder: Path) -> Settings:
+    """Settings that point at a playing world."""
     sources = folder / "sources.yaml"
     sources.write_text(world.sources_yaml, encoding="utf-8")
     database = SecretStr(f"sqlite:///{folder / 'inquest.db'}")

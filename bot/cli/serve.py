@@ -17,6 +17,7 @@ import uvicorn
 from bot.api.app import SlackDoor, make_app
 from bot.api.auth import bearer
 from bot.api.proposals import make_proposals_router
+from bot.api.query import make_query_router
 from bot.api.routes import ApiParts
 from bot.app import App, Part, require_slack, slack_face
 from bot.settings import Settings, SlackMode
@@ -86,6 +87,7 @@ async def _http(app: App, settings: Settings, door: SlackDoor | None) -> AsyncIt
     listener = _listen(settings.http_host, settings.http_port)
     http = make_app(parts, app.metrics, slack=door)
     http.include_router(make_proposals_router(app.store, app.remedies.decisions, parts.authenticate))
+    http.include_router(make_query_router(app.ask, app.catalogue, parts.authenticate))
     config = uvicorn.Config(
         http,
         log_config=None,

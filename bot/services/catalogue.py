@@ -87,6 +87,11 @@ class Catalogue:
         except TimeoutError:
             log.info("catalogue.not_ready")
 
+    async def described(self, name: str) -> SourceSchema | None:
+        """What one source holds, asked now; None when there is no such source or it does not answer."""
+        info = next((info for info in self.infos if info.name == name), None)
+        return await self._describe(info) if info else None
+
     async def _describe(self, info: SourceInfo) -> SourceSchema | None:
         instance = self.execute.instances[info.name]
         try:

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Coroutine
 from typing import Any
 
+from bot.slack.blocks.elements import Message
 from bot.slack.blocks.limits import Block
 from bot.slack.incoming import Body, Place, place_of, user_of
 from bot.slack.publisher.limiter import Priority
@@ -55,6 +56,30 @@ class Answers:
             self.later(self._web.answer_url(str(url), said))
         else:
             self.whisper(place, user_of(body), text)
+
+    def show_message(self, body: Body, message: Message, plain: Message) -> None:
+        """Blocks to whoever asked; `plain` says the same where Slack refuses the native ones."""
+        self.later(self._show_message(body, (message, plain)))
+
+    async def _show_message(self, body: Body, messages: tuple[Message, ...]) -> None:
+        for number, message in enumerate(messages, 1):
+            try:
+                await self._one_message(body, message)
+            except SlackRefused:
+                if number == len(messages):
+                    self.tell(body, message.text)
+                continue
+            return
+
+    async def _one_message(self, body: Body, message: Message) -> None:
+        said: dict[str, Any] = {"text": message.text, "blocks": message.blocks}
+        url, place = body.get("response_url"), place_of(body)
+        if url:
+            await self._web.answer_url(str(url), {**said, "response_type": "ephemeral", "replace_original": False})
+            return
+        direct = place.channel.startswith("D")
+        said |= {"channel": place.channel} | ({} if direct else {"user": user_of(body)})
+        await self._call("chat.postMessage" if direct else "chat.postEphemeral", said)
 
     def whisper(self, place: Place, user: str, text: str) -> None:
         """One sentence to one person in a channel or thread; in a direct message it is an ordinary one."""

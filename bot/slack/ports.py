@@ -10,6 +10,7 @@ from bot.domain.access import Principal
 from bot.domain.evidence import Evidence
 from bot.domain.investigation import Investigation
 from bot.domain.remediation import Proposal
+from bot.services.ask import Answered
 from bot.services.investigations import OpenRequest
 from bot.store import Outgoing, Posted
 from connectors.model import Health
@@ -57,6 +58,12 @@ class PublishingStore(Protocol):
 Words = Callable[[str, Principal], Awaitable[str]]
 
 
+class Questions(Protocol):
+    """`bot.services.ask.Ask`, as far as Slack uses it."""
+
+    async def ask(self, text: str, *, by: Principal) -> Answered: ...
+
+
 class ProposalVerbs(Protocol):
     """`bot.services.approvals.Decisions`, as far as Slack uses it. `value` is what a button carries."""
 
@@ -79,6 +86,7 @@ class Extras:
     """
 
     ask: Words | None = None
+    answer: Questions | None = None
     sweeps: Words | None = None
     runbooks: Words | None = None
     ticket: Words | None = None

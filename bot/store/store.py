@@ -24,6 +24,7 @@ from bot.store.backend import Backend, StoreUnreachable, Work
 from bot.store.gathering import Gathered
 from bot.store.model import Appended, BrokenLink, Claim, DuplicateDelivery, Fence, Outgoing, Posted, RoleBinding
 from bot.store.opening import open_backend
+from bot.store.query_history import QueryHistory
 from bot.store.search import Search
 from bot.store.signals import Signals, wait_for
 from bot.store.writing import (
@@ -330,6 +331,11 @@ class Store:
     def search(self) -> Search:
         """Words and likeness over finished investigations."""
         return Search(ask=self._ask, write=self._again, workspace=self._workspace)
+
+    @property
+    def query_history(self) -> QueryHistory:
+        """Questions that people asked of single sources."""
+        return QueryHistory(ask=self._ask, write=self._again, workspace=self._workspace)
 
     # outbox
 

@@ -143,3 +143,19 @@ def _matches(word: str, family: Family) -> tuple[float, str] | None:
     if root in roots:
         return 0.4, ""
     return None
+
+
+def relevant(question: str, metrics: Iterable[Metric]) -> list[Metric]:
+    """The metrics that words of the question can mean, the likeliest first; parts of a histogram stand for it once."""
+    roots = {stem(t.text) for t in tokens(question) if t.sort == "word"}
+    wide = roots | {alike for root in roots for alike in _SAME.get(root, ())}
+    wide |= {stem("requests")} if {stem("error"), stem("rate"), stem("ratio")} & roots else set()
+    scored = []
+    for metric in metrics:
+        if metric.name.endswith("_bucket") or metric.name.endswith("_sum"):
+            continue
+        parts = {stem(part) for part in name_parts(metric.name)}
+        score = len(parts & wide) - 0.1 * len(parts) - 0.5 * len(parts & _UNSAID)
+        if parts & wide:
+            scored.append((-score, metric.name, metric))
+    return [metric for _, _, metric in sorted(scored, key=lambda entry: entry[:2])]

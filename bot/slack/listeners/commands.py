@@ -6,14 +6,15 @@ from collections.abc import Sequence
 
 from bot.domain.investigation import Investigation
 from bot.domain.states import InvestigationState
-from bot.errors import InvalidRequest
+from bot.errors import BotError, InvalidRequest
+from bot.slack.blocks.answer import answer_message
 from bot.slack.blocks.card import ACTIVE, card_text
 from bot.slack.blocks.help import ASK_HELP, INVESTIGATE_HELP, RUNBOOKS_HELP, SWEEPS_HELP
 from bot.slack.blocks.home import investigation_line
 from bot.slack.blocks.text import escape, escape_line, from_slack
 from bot.slack.commands import Asked, SubCommand, Verb, parse_command
 from bot.slack.listeners.desk import Act, Desk, open_request
-from bot.slack.ports import Words
+from bot.slack.ports import Questions, Words
 
 _S = InvestigationState
 FITTING = {
@@ -100,8 +101,26 @@ class Commands:
                 return group[0]
         raise InvalidRequest(_which(wish.verb, own or fitting))
 
-    async def ask(self, act: Act) -> str:
+    async def ask(self, act: Act) -> str | None:
+        text = from_slack(str(act.body.get("text") or "")).strip()
+        questions = self._desk.extras.answer
+        if questions is not None and text.lower() not in ("", "help"):
+            self._desk.answers.later(self._answer(questions, text, act))
+            return "Asking…"
+        if questions is not None:
+            return ASK_HELP
         return await self._words(self._desk.extras.ask, act, ASK_HELP, "Asking a single source")
+
+    async def _answer(self, questions: Questions, text: str, act: Act) -> None:
+        """The query, what it costs and its result, to the asker only."""
+        try:
+            answered = await questions.ask(text, by=act.by)
+        except BotError as error:
+            self._desk.answers.tell(act.body, escape(str(error), 2_500))
+            return
+        self._desk.answers.show_message(
+            act.body, answer_message(answered), answer_message(answered, native_blocks=False)
+        )
 
     async def sweeps(self, act: Act) -> str:
         return await self._words(self._desk.extras.sweeps, act, SWEEPS_HELP, "Scheduled checks are")
