@@ -29,6 +29,7 @@ from bot.settings import Settings, SlackMode
 from bot.sources import Configuration, load_configuration
 from bot.store import Store
 from bot.telemetry import Metrics
+from bot.watch import Watch
 from bot.worker import Worker
 from connectors.model import Clock, SystemClock
 from connectors.redaction import set_redaction_key
@@ -68,6 +69,7 @@ class App:
     metrics: Metrics
     reasoner: Reasoner | Metered
     remedies: Remedies
+    watch: Watch
     _background: list[asyncio.Task[None]] = field(default_factory=list)
     _closers: list[object] = field(default_factory=list)
 
@@ -120,6 +122,16 @@ class App:
             clock=clock,
             proposer=remedies.proposer,
         )
+        investigations = Investigations(store=store, setting=catalogue.setting, clock=clock)
+        watch = Watch(
+            settings=settings,
+            store=store,
+            execute=execute,
+            catalogue=catalogue,
+            investigations=investigations,
+            squads=roles.squads,
+            clock=clock,
+        )
         return cls(
             settings=settings,
             configuration=configuration,
@@ -128,11 +140,12 @@ class App:
             execute=execute,
             catalogue=catalogue,
             ask=Ask(execute=execute, catalogue=catalogue, history=store.query_history, clock=clock),
-            investigations=Investigations(store=store, setting=catalogue.setting, clock=clock),
+            investigations=investigations,
             worker=Worker(store=store, investigator=investigator, slots=settings.workers),
             metrics=metrics,
             reasoner=reasoner,
             remedies=remedies,
+            watch=watch,
         )
 
     async def start(self, *parts: Part) -> None:
@@ -142,12 +155,16 @@ class App:
         if Part.WORKER in wanted:
             self.worker.start()
             self._background.append(asyncio.create_task(self.remedies.remediation.run(), name="remediation"))
+        if Part.SCHEDULER in wanted:
+            self.watch.intake(takes=True)
+            await self.watch.start_sweeps()
 
     async def stop(self) -> None:
         """Stop what runs, hand back what is held, close what is open."""
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
+        await self.watch.stop()
         await self.worker.stop()
         await close_reasoner(self.reasoner)
         await self.execute.close()

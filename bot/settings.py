@@ -46,6 +46,13 @@ class Settings(BaseSettings):
     )
     sources_file: Path = Field(Path("config/sources.yaml"), description="The file that lists your data sources.")
     access_file: Path = Field(Path("config/access.yaml"), description="The file that lists squads, roles and policy.")
+    sweeps_file: Path = Field(
+        Path("config/sweeps.yaml"), description="The file of sweeps. Inquest watches on its own only where it exists."
+    )
+    webhook_secret: SecretStr | None = Field(
+        None,
+        description="Opens `/api/v1/webhooks/SYSTEM` for alerts signed with it or bearing it as a token.",
+    )
     admins: str = Field("", description="Slack user ids of the first admins, separated by commas.")
     workspace: str = Field("default", description="The name under which this installation's rows are kept.")
 

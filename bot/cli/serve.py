@@ -19,6 +19,7 @@ from bot.api.auth import bearer
 from bot.api.proposals import make_proposals_router
 from bot.api.query import make_query_router
 from bot.api.routes import ApiParts
+from bot.api.webhooks import make_webhooks
 from bot.app import App, Part, require_slack, slack_face
 from bot.settings import Settings, SlackMode
 from bot.telemetry import configure_logs
@@ -68,14 +69,14 @@ async def running(app: App, face: SlackFace | None, *parts: Part) -> AsyncIterat
             await face.start()
             stack.push_async_callback(face.stop)
         door = face.handle_http if face is not None and face.takes_http else None
-        address = await stack.enter_async_context(_http(app, app.settings, door))
+        address = await stack.enter_async_context(_http(app, app.settings, door, takes=Part.SCHEDULER in parts))
         # Last: discovery and recovery are work, and people should be answered first.
         await app.start(*parts)
         yield address
 
 
 @contextlib.asynccontextmanager
-async def _http(app: App, settings: Settings, door: SlackDoor | None) -> AsyncIterator[str]:
+async def _http(app: App, settings: Settings, door: SlackDoor | None, *, takes: bool) -> AsyncIterator[str]:
     token = settings.api_token.get_secret_value() if settings.api_token else None
     parts = ApiParts(
         investigations=app.investigations,
@@ -87,6 +88,9 @@ async def _http(app: App, settings: Settings, door: SlackDoor | None) -> AsyncIt
     listener = _listen(settings.http_host, settings.http_port)
     http = make_app(parts, app.metrics, slack=door)
     http.include_router(make_proposals_router(app.store, app.remedies.decisions, parts.authenticate))
+    alerts = app.watch.intake(takes=takes)
+    if alerts is not None:
+        http.include_router(make_webhooks(alerts))
     http.include_router(make_query_router(app.ask, app.catalogue, parts.authenticate))
     config = uvicorn.Config(
         http,
