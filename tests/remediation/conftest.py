@@ -39,6 +39,7 @@ def demo_settings(folder: Path, world: World, workspace: Workspace) -> Settings:
             "sources_file": folder / "sources.yaml",
             "access_file": folder / "access.yaml",
             "database_url": SecretStr(f"sqlite:///{folder}/inquest.db"),
+            "call_deadline_s": 60.0,  # the world shares this process, and machines may be busy
             "slack_mode": SlackMode.SOCKET,
             "slack_bot_token": SecretStr(workspace.bot_token),
             "slack_app_token": SecretStr(workspace.app_token),
