@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import socket
@@ -41,6 +42,7 @@ async def serve(settings: Settings, *parts: Part) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     async with up(settings, mode, *parts) as address:
+        gc.freeze()  # what start-up made lives for ever; collections need not look at it again
         log.info("inquest.ready", http=address, slack=mode.value, parts=[part.value for part in parts])
         await stopping.wait()
         log.info("inquest.stopping")

@@ -9,7 +9,7 @@ import urllib.request
 from pathlib import Path
 
 from connectors.testing import free_port
-from tests.support.servers.process import MissingServer, ServerProcess, private_folder
+from tests.support.servers.process import OptionalServer, ServerProcess, private_folder
 
 INSTALL = "scripts/install-test-engines"
 PYTHON = Path.home() / ".cache/inquest/servers/chdb-venv/bin/python"
@@ -26,7 +26,7 @@ class ClickhouseServer:
 
     def __init__(self, *, users: dict[str, dict[str, object]] | None = None) -> None:
         if not PYTHON.exists():
-            raise MissingServer(f"chdb is not installed. Install it with: {INSTALL}")
+            raise OptionalServer(f"chdb is not installed. Install it with: {INSTALL}")
         folder = private_folder("ch", None)
         self.port = free_port()
         admin = {"password": PASSWORD, "grants": ["GRANT SELECT, INSERT, CREATE, DROP ON *.* TO admin"]}

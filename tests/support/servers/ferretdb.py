@@ -9,7 +9,7 @@ from typing import Any
 from pymongo import MongoClient
 
 from connectors.testing import free_port
-from tests.support.servers.process import MissingServer, ServerProcess, private_folder
+from tests.support.servers.process import OptionalServer, ServerProcess, private_folder
 
 VERSION = "v1.24.0"
 INSTALL = "scripts/install-test-engines (needs Go)"
@@ -26,7 +26,7 @@ class FerretdbServer:
 
     def __init__(self) -> None:
         if not BINARY.exists():
-            raise MissingServer(f"FerretDB is not built. Install it with: {INSTALL}")
+            raise OptionalServer(f"FerretDB is not built. Install it with: {INSTALL}")
         folder = private_folder("ferret", None)
         self.port = free_port()
         (folder / "data").mkdir()

@@ -22,12 +22,16 @@ class MissingServer(Exception):
     """The server is not installed; the message says how to install it."""
 
 
+class OptionalServer(MissingServer):
+    """An engine too large for the README's set-up; its tests run where `scripts/install-test-engines` was run."""
+
+
 def require(start: Callable[[], ServerT]) -> ServerT:
     """Start a server, or skip the test with the reason; with CI=true a missing server is a failure."""
     try:
         return start()
     except MissingServer as error:
-        if os.environ.get("CI") == "true":
+        if os.environ.get("CI") == "true" and not isinstance(error, OptionalServer):
             pytest.fail(f"CI must have every server: {error}")
         pytest.skip(str(error))
 
