@@ -1,7 +1,7 @@
 """Does Inquest name the right cause in every demo scenario? `python -m tests.benchmarks.scenarios --seeds 20`
 
-Each run is the real thing: backends on loopback in their own wire formats, our connectors, the engine, SQLite. Nothing of
-the world's truth is read before the report is made.
+Each run is the real thing: backends on loopback in their own wire formats, our connectors, the engine, SQLite. Nothing
+of the world's truth is read before the report is made.
 """
 
 from __future__ import annotations
