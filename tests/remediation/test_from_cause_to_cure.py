@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from bot.domain.remediation import Proposal, ProposalState
 from tests.remediation.conftest import QUESTION, Demo
 from tests.slack.conftest import ADA, BEN, ROOM, text_of
@@ -115,11 +113,3 @@ async def test_reject_asks_why_and_keeps_it(demo: Demo) -> None:
     again = await demo.control.click(BEN, message, "prop_approve")
     assert again["error"] is None
     assert "rejected" in await whisper(demo, "takes no more decisions")
-
-
-@pytest.mark.parametrize("value", ["", "nonsense", "prop_0000000000000000." + "0" * 32])
-async def test_a_forged_button_does_nothing_and_is_answered(demo: Demo, value: str) -> None:
-    message, proposal = await proposed(demo)
-    await demo.control.click(BEN, message, "prop_approve", value=value)
-    now = await demo.app.store.proposal(proposal.id)
-    assert now.state is ProposalState.PROPOSED
