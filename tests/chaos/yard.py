@@ -145,7 +145,7 @@ class Yard:
     def is_ready(self, node: Node) -> bool:
         return self._ready(node).exists()
 
-    async def until_ready(self, node: Node, *, within_s: float = 30.0) -> None:
+    async def until_ready(self, node: Node, *, within_s: float = 60.0) -> None:
         end = time.monotonic() + within_s
         while not self._ready(node).exists():
             if not node.lives() or time.monotonic() > end:
