@@ -10,6 +10,8 @@ import json
 import os
 import signal
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +23,16 @@ import sqlalchemy.dialects.postgresql.asyncpg  # noqa: F401
 from tests.chaos.node import Options, main
 
 
-def _child(order: dict[str, Any]) -> None:
+def _leave_with(parent: int) -> None:
+    """A node does not outlive the trial that forked it, however that one ended."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
+
+
+def _child(order: dict[str, Any], parent: int) -> None:
     os.setsid()
+    threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     null = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1):
@@ -39,13 +49,14 @@ def _child(order: dict[str, Any]) -> None:
 
 def nursery() -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    parent = os.getpid()
     for text in sys.stdin:
         order = json.loads(text)
         pid = os.fork()
         if pid == 0:
             status = 1
             try:
-                _child(order)
+                _child(order, parent)
                 status = 0
             finally:
                 os._exit(status)
