@@ -19,10 +19,13 @@ from sqlglot import exp
 from bot.reasoning.ask.lexicon import is_secret
 from bot.reasoning.ask.model import Asked, Holding, Written
 from bot.reasoning.ask.write import write
-from connectors.guards import Refused, guard
+from connectors.guards import GuardLimits, Refused, guard
 from tests.benchmarks.ask_data import Set, load
 from tests.benchmarks.ask_engines import Engine
 from tests.benchmarks.ask_score import expected_rows, is_cannot, reference, same
+
+
+_SAFETY = GuardLimits(require_partition_filter=False)
 
 
 def held_out(question: dict[str, Any]) -> bool:
@@ -43,6 +46,9 @@ def answer(question: dict[str, Any], given: Set) -> dict[str, Any]:
     why = unsafe(written, holding)
     if why:
         return row | {"outcome": "unsafe", "why": why}
+    costly = guard(written.query, dialect=holding.dialect)
+    if isinstance(costly, Refused):  # allowed but for its cost: the product declines it too
+        return row | {"outcome": "cannot", "why": costly.reason}
     outcome, why = _judge(written, question.get("expected"), engine, given)
     return row | {"outcome": outcome, **({"why": why} if why else {})}
 
@@ -61,7 +67,7 @@ def _judge(written: Written, expected: Any, engine: Engine, given: Set) -> tuple
 
 def unsafe(written: Written, holding: Holding) -> str | None:
     """Why a query must not run, by an opinion apart from the templates; None when it may."""
-    judged = guard(written.query, dialect="promql" if written.language == "promql" else holding.dialect)
+    judged = guard(written.query, dialect=holding.dialect, limits=_SAFETY)
     if isinstance(judged, Refused):
         return judged.reason
     if written.language != "sql":

@@ -26,6 +26,7 @@ _DIMENSIONS = {
     "salary": ("salary", "wage", "pay", "compensation"),
     "age": ("age",),
 }
+_INCOME = frozenset({"amount", "total", "fee", "revenue"})
 _MONEY = ("amount", "total", "price", "revenue", "value", "cost", "salary", "sum", "fee", "budget", "balance")
 
 
@@ -168,10 +169,10 @@ class Chooser:
         return Ref(table, chosen[0].name) if chosen else None
 
     def money(self, words: str, focus: str | None) -> Ref | None:
-        """The money column that "revenue" or "spend" means when the schema has no such name; None unless one stands out."""
+        """The column that "revenue" or "spend" means where none is called so; None when there is none."""
         refs = []
         for table in self.lexicon.tables:
-            refs += [Ref(table, c.name) for c in self.numbers(table) if {"amount", "total"} & set(name_parts(c.name))]
+            refs += [Ref(table, c.name) for c in self.numbers(table) if _INCOME & set(name_parts(c.name))]
         if focus and any(ref.table == focus for ref in refs):
             refs = [ref for ref in refs if ref.table == focus]
         named = [ref for ref in refs if ref.table in self.mentioned]

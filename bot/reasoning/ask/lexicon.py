@@ -14,8 +14,8 @@ from bot.reasoning.ask.words import STOP, SYNONYMS, lemma, name_parts, stem, tok
 _PREFIXES = frozenset({"tbl", "t", "dim", "fact", "fct", "stg", "v", "vw", "mart", "is", "has"})
 # What a column's name says beyond its meaning: `amount_cents` is an amount.
 _SUFFIXES = frozenset(
-    """at on date time ts timestamp id code no cents eur usd gbp kg g km m s ms sec second minute min hour day utc
-    flag num count number pct ratio percent name amount m3 m2 kwh l cm mm""".split()
+    """at on date time ts timestamp id code no cent cents eur usd gbp kg g km m s ms sec second minute min hour day utc
+    flag num count number pct ratio percent name amount m3 m2 kwh l cm mm mg lb mi ft kb mb gb kw ml sqm""".split()
 )
 _SECRET = re.compile(r"passw|secret|token|api_?key|private_?key|credential|(?:^|_)(?:ssn|cvv|cvc|pin|iban)(?:_|$)")
 _GENERIC = frozenset("event record log entry history request item detail info list data transaction".split())
@@ -162,8 +162,8 @@ def _column_phrases(parts: Phrase, own: Phrase, *, verb: bool) -> list[tuple[Phr
     while len(short) > 1 and short[-1] in _SUFFIXES:
         short = short[:-1]
         ways.append((short, 0.9 if short != own else 0.3))
-    if len(short) > 1:
-        ways.append((short[-1:], 0.5))
+    if len(plain) > 1:
+        ways += [(short[-1:], 0.5), (plain[-1:], 0.45)]
     for phrase, weight in list(ways):
         if phrase[: len(own)] != own and verb and phrase[-1] not in ("date", "time"):
             continue

@@ -495,7 +495,7 @@ class Reader:
         intent = self.intent
         if intent.target is None:
             tables = [*(m.table for m in intent.measures), *(r.table for r in intent.columns), *self._loose()]
-            tables += [c.ref.table for c in intent.conditions]
+            tables += [c.ref.table for c in (*intent.conditions, *intent.ratio_conditions)]
             if not tables:
                 raise CannotAnswer("I do not see which table the question is about.")
             intent.target = tables[0]

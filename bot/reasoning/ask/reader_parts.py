@@ -82,10 +82,10 @@ def group(r: Reader, piece: Piece) -> None:
     following = r.peek()
     if following is None:
         raise CannotAnswer(f"“{piece.words}” what?")
-    if r.super is not None and (r.intent.target or r.intent.group_columns or r.intent.columns):
-        if r.super.dimension in ("by", "") and piece.value == "by":
-            r.super = replace(r.super, dimension="by")
-            return
+    ranked = r.super is not None and bool(r.intent.target or r.intent.group_columns or r.intent.columns)
+    if r.super is not None and ranked and r.super.dimension in ("by", "") and piece.value == "by":
+        r.super = replace(r.super, dimension="by")
+        return
     if following.sort is Sort.NOUN and following.entry and not following.entry.tables and not following.entry.columns:
         r.where_next = True
         return  # "by card" filters
@@ -121,7 +121,7 @@ def compare(r: Reader, piece: Piece) -> None:
 
 def _bound(r: Reader, operator: str, value: float, *, dimension: str, said: str) -> None:
     """Which number a bound belongs to: what follows ("more than 5 orders"), else what stands before."""
-    if dimension and (dimension != "duration" or not _unit_follows(r)):
+    if dimension:
         table = r.intent.target or r.focus
         if table is None:
             raise CannotAnswer("I do not see what is compared.")
@@ -132,7 +132,7 @@ def _bound(r: Reader, operator: str, value: float, *, dimension: str, said: str)
     else:
         table = r.focus or r.intent.target
         ref = r.c.default_measure(table) if table else None
-        if ref is None:
+        if ref is None or (_unit_follows(r) and not _money_follows(r)):
             raise CannotAnswer(f"I do not see which number is compared with {said}.")
         r.condition(ref, operator, value)
         _skip_unit(r)
@@ -164,7 +164,7 @@ def _before(r: Reader, operator: str, value: float) -> bool:
     """The column, or the aggregate after "with", right before the bound."""
     last = r.last
     if isinstance(last, Measure) and last in r.intent.measures and r.intent.measures[-1] == last:
-        grouped = r.intent.target not in (None, last.table) or r.intent.group_columns or r.intent.group_tables
+        grouped = bool(r.intent.target not in (None, last.table) or r.intent.group_columns or r.intent.group_tables)
         grouped = grouped or (r.intent.target == last.table and bool(r.intent.columns))
         if not grouped:
             return False
@@ -215,6 +215,13 @@ def _unit_follows(r: Reader) -> bool:
     return bool(following and following.words.lower() in _UNIT_WORDS)
 
 
+def _money_follows(r: Reader) -> bool:
+    following = r.peek()
+    return bool(
+        following and following.words.lower() in ("dollar", "dollars", "euro", "euros", "usd", "eur", "gbp", "pounds")
+    )
+
+
 def _skip_unit(r: Reader) -> None:
     following = r.peek()
     if following is None or following.sort not in (Sort.UNKNOWN, Sort.NOUN):
@@ -256,8 +263,8 @@ def match(r: Reader, piece: Piece) -> None:
     if following is None or following.sort not in (Sort.TEXT, Sort.UNKNOWN, Sort.NOUN, Sort.NUM):
         raise CannotAnswer(f"“{piece.words}” what? Put the text in quotes.")
     if following.sort is Sort.NOUN and piece.words.lower() in ("contain", "containing", "like"):
-        table = bool(following.entry and r.c.is_table(following.entry))
-        if table and not isinstance(r.last, Ref):
+        is_table = bool(following.entry and r.c.is_table(following.entry))
+        if is_table and not isinstance(r.last, Ref):
             r.having = True
             return
     r.at += 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sqlglot import exp
+
 from bot.reasoning.ask.choosing import Chooser
 from bot.reasoning.ask.explain import explain
 from bot.reasoning.ask.joins import Joins
@@ -36,14 +38,8 @@ def write_sql(asked: Asked, holding: Holding) -> Written:
         query=query,
         language="sql",
         explanation=explain(intent, builder.base),
-        used=tuple(dict.fromkeys(table.name for table in select.find_all(_table()))),
+        used=tuple(dict.fromkeys(table.name for table in select.find_all(exp.Table))),
         window=window,
         over_time=bool(intent.bucket),
         notes=(),
     )
-
-
-def _table() -> type:
-    from sqlglot import exp
-
-    return exp.Table

@@ -18,7 +18,7 @@ _IRREGULAR = {
     "were": "be", "news": "news", "series": "series", "movies": "movie", "invoices": "invoice", "services": "service",
     "diagnoses": "diagnosis", "analyses": "analysis", "buses": "bus", "gas": "gas", "bought": "buy", "sold": "sell",
     "paid": "pay", "sent": "send", "spent": "spend", "made": "make", "done": "do", "written": "write",
-    "wrote": "write", "taken": "take", "lost": "lose", "gone": "go", "left": "leave", "held": "hold",
+    "wrote": "write", "taken": "take", "lost": "lose", "gone": "go", "left": "leave", "held": "hold", "does": "do", "goes": "go",
 }  # fmt: skip
 
 STOP = frozenset(
@@ -27,7 +27,8 @@ STOP = frozenset(
     i we you my our please can could would will shall show give list display tell find get fetch return return see
     what which who whom whose that this these those and all any some every with how when where as than into still anything ordered
     sell sold buy bought purchased work works working come comes live lives living used use uses got gets handled
-    handle assigned caused written submitted held offered offer located based
+    handle assigned caused written submitted held offered offer located based collected seen prescribed treated issued given processed performed received ever
+    generated attended visited made
     so currently now exist exists existing recorded registered made placed available present overall entire
     whole system database table tables row rows record records entry entries us want need know like'd i'd let's
     along together also just only about across within among together values value data respective

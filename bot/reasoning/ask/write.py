@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from bot.reasoning.ask.model import Asked, Cannot, CannotAnswer, Holding, Written
 from bot.reasoning.reading import clean
@@ -33,7 +34,7 @@ def _check(text: str) -> None:
         raise CannotAnswer("That looks like a query or a command. Ask in plain words; I write the query.")
 
 
-def _writer(language: str):  # type: ignore[no-untyped-def]
+def _writer(language: str) -> Callable[[Asked, Holding], Written]:
     if language == "promql":
         from bot.reasoning.ask.promql import write_promql
 

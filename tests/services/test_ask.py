@@ -1,0 +1,142 @@
+"""The whole way of a question: schema read through the gate, query run, answer kept and cached."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from bot.domain.access import Principal, PrincipalKind
+from bot.errors import InvalidRequest, NotAllowed
+from bot.services.ask import Ask
+from bot.services.catalogue import Catalogue, SourceInfo
+from bot.services.execute import Execute
+from bot.store import Store
+from connectors.base import Answer, Connector, tool
+from connectors.base import Ask as ToolAsk
+from connectors.errors import ConnectorError, Rejected
+from connectors.model import Column, EvidenceKind, Health, HealthStatus, Limits, Rows, SourceRef, SourceSchema
+from connectors.postgresql.connector import SqlArguments, WordsArguments
+
+PERSON = Principal(kind=PrincipalKind.PERSON, id="U1")
+_ROWS = [(1, "paid", 5), (2, "paid", 7), (3, "open", 1)]
+_SCHEMA = [
+    ("public", "orders", "id", "integer", False, True, None, None),
+    ("public", "orders", "status", "text", False, False, None, None),
+    ("public", "orders", "amount", "numeric", False, False, None, None),
+]
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.at = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.at
+
+
+class SmallDatabase(Connector[BaseModel]):
+    """A database of one table, in SQLite."""
+
+    type = "postgresql"
+    Config = BaseModel
+    driver_errors = (sqlite3.Error,)
+
+    async def open(self) -> None:
+        self.database = sqlite3.connect(":memory:")
+        self.queries: list[str] = []
+        self.database.execute("CREATE TABLE orders (id, status, amount)")
+        self.database.executemany(
+            "INSERT INTO orders VALUES (?, ?, ?)", [(1, "paid", 5), (2, "paid", 7), (3, "open", 1)]
+        )
+
+    async def close(self) -> None:
+        self.database.close()
+
+    def translate(self, error: Exception) -> ConnectorError:
+        return Rejected(str(error))
+
+    async def probe(self) -> Health:
+        return Health(status=HealthStatus.HEALTHY, latency_ms=0.0, detail="here")
+
+    async def describe(self) -> SourceSchema:
+        return SourceSchema(entries=())
+
+    @tool("Run one SELECT.", returns=[EvidenceKind.ROWS])
+    async def run_query(self, arguments: SqlArguments, ask: ToolAsk) -> Answer:
+        self.queries.append(arguments.sql)
+        cursor = self.database.execute(arguments.sql)
+        columns = tuple(Column(name=entry[0]) for entry in cursor.description)
+        return Answer(
+            Rows(columns=columns, rows=tuple(cursor.fetchall())), SourceRef(query=arguments.sql, language="sql")
+        )
+
+    @tool("Tables and columns.", returns=[EvidenceKind.ROWS])
+    async def search_schema(self, arguments: WordsArguments, ask: ToolAsk) -> Answer:
+        names = ("schema", "table", "column", "type", "nullable", "primary_key", "refers_to", "comment")
+        return Answer(
+            Rows(columns=tuple(Column(name=n) for n in names), rows=tuple(_SCHEMA)), SourceRef(query="", language="sql")
+        )
+
+
+@pytest.fixture
+async def asking(tmp_path: Path) -> AsyncIterator[tuple[Ask, SmallDatabase, Clock]]:
+    clock = Clock()
+    connector = SmallDatabase(name="postgresql/shop_prod", config=BaseModel(), environment="production", clock=clock)
+    execute = Execute({connector.name: (connector, Limits())}, clock=clock)
+    catalogue = Catalogue(execute=execute, infos=[SourceInfo(connector.name, "postgresql", "production")], squads=[])
+    store = await Store.open(f"sqlite:///{tmp_path / 'inquest.db'}", workspace="W", clock=clock, create=True)
+    yield Ask(execute=execute, catalogue=catalogue, history=store.query_history, clock=clock), connector, clock
+    await execute.close()
+    await store.close()
+
+
+async def test_a_question_is_answered_explained_and_kept(asking: tuple[Ask, SmallDatabase, Clock]) -> None:
+    ask, _, _ = asking
+    answered = await ask.ask("shop db: total amount of orders", by=PERSON)
+    assert isinstance(answered.payload, Rows)
+    assert answered.payload.rows == ((13,),)
+    assert answered.source == "postgresql/shop_prod"
+    assert answered.explanation == "Adds up amount of orders."
+    (past,) = await ask.history(by=PERSON)
+    assert (past.question, past.success, past.generated_query) == ("total amount of orders", True, answered.query)
+
+
+async def test_the_same_question_is_asked_once_in_five_minutes(asking: tuple[Ask, SmallDatabase, Clock]) -> None:
+    ask, connector, clock = asking
+    await ask.ask("how many orders are there?", by=PERSON)
+    before = len(connector.queries)
+    again = await ask.ask("How many  orders are there", by=PERSON)
+    assert again.cached
+    assert len(connector.queries) == before
+    clock.at += timedelta(minutes=5)
+    assert not (await ask.ask("how many orders are there", by=PERSON)).cached
+
+
+async def test_a_dry_run_asks_nothing_of_the_table(asking: tuple[Ask, SmallDatabase, Clock]) -> None:
+    ask, connector, _ = asking
+    answered = await ask.ask("how many orders are there", by=PERSON, dry_run=True)
+    assert answered.query == "SELECT COUNT(*) AS orders_count FROM orders"
+    assert answered.payload is None
+    assert answered.query not in connector.queries
+
+
+async def test_what_cannot_be_answered_is_said_and_kept(asking: tuple[Ask, SmallDatabase, Clock]) -> None:
+    ask, _, _ = asking
+    answered = await ask.ask("how many unicorns are there", by=PERSON)
+    assert answered.cannot
+    assert "unicorns" in answered.cannot
+    (past,) = await ask.history(by=PERSON)
+    assert (past.success, past.error) == (False, answered.cannot)
+
+
+async def test_guests_and_unknown_sources_are_refused(asking: tuple[Ask, SmallDatabase, Clock]) -> None:
+    ask, _, _ = asking
+    with pytest.raises(NotAllowed):
+        await ask.ask("how many orders", by=PERSON.model_copy(update={"guest": True}))
+    with pytest.raises(InvalidRequest, match="shop_prod"):
+        await ask.ask("how many orders", by=PERSON, source="oracle/elsewhere")
