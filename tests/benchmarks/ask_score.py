@@ -1,4 +1,5 @@
 """Compares what a query gave with what was expected: order does not matter, numbers have a tolerance."""
+# ruff: noqa: E501 - lists, forms and sentences stay on one line
 
 from __future__ import annotations
 

@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from pydantic import BaseModel
 
 from bot.domain.access import Principal, PrincipalKind
 from bot.errors import InvalidRequest, NotAllowed
@@ -16,7 +15,7 @@ from bot.services.ask import Ask
 from bot.services.catalogue import Catalogue, SourceInfo
 from bot.services.execute import Execute
 from bot.store import Store
-from connectors.base import Answer, Connector, tool
+from connectors.base import Answer, Connector, NoArguments, tool
 from connectors.base import Ask as ToolAsk
 from connectors.errors import ConnectorError, Rejected
 from connectors.model import Column, EvidenceKind, Health, HealthStatus, Limits, Rows, SourceRef, SourceSchema
@@ -39,11 +38,11 @@ class Clock:
         return self.at
 
 
-class SmallDatabase(Connector[BaseModel]):
+class SmallDatabase(Connector[NoArguments]):
     """A database of one table, in SQLite."""
 
     type = "postgresql"
-    Config = BaseModel
+    Config = NoArguments
     driver_errors = (sqlite3.Error,)
 
     async def open(self) -> None:
@@ -86,7 +85,7 @@ class SmallDatabase(Connector[BaseModel]):
 @pytest.fixture
 async def asking(tmp_path: Path) -> AsyncIterator[tuple[Ask, SmallDatabase, Clock]]:
     clock = Clock()
-    connector = SmallDatabase(name="postgresql/shop_prod", config=BaseModel(), environment="production", clock=clock)
+    connector = SmallDatabase(name="postgresql/shop_prod", config=NoArguments(), environment="production", clock=clock)
     execute = Execute({connector.name: (connector, Limits())}, clock=clock)
     catalogue = Catalogue(execute=execute, infos=[SourceInfo(connector.name, "postgresql", "production")], squads=[])
     store = await Store.open(f"sqlite:///{tmp_path / 'inquest.db'}", workspace="W", clock=clock, create=True)

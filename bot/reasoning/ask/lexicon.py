@@ -80,7 +80,9 @@ class Lexicon:
             return None
         singles = [phrase[0] for phrase, e in self._entries.items() if len(phrase) == 1 and (e.tables or e.columns)]
         matches = process.extract(lemma(word), singles, scorer=fuzz.ratio, score_cutoff=_FUZZY_BAR, limit=2)
-        return self._entries[(matches[0][0],)] if len(matches) == 1 else None
+        # A prefix turns a word round (undelivered), so the first letters must agree.
+        near = [name for name, _, _ in matches if name[:2] == lemma(word)[:2]]
+        return self._entries[(near[0],)] if len(matches) == 1 and near else None
 
     def secret(self, ref: Ref) -> bool:
         """Whether a column must not be shown whatever is asked."""

@@ -38,6 +38,7 @@ class Sort(StrEnum):
     NAMED = "named"
     ZERO = "including zero"
     OUT = "used up"
+    DEED = "deed"
     WHO = "who"
     SPAN = "span"
     NUM = "number"
@@ -123,6 +124,7 @@ AND|| and; ,; as well as; &; plus
 OR|nor| nor
 OR|| or; either
 OUT|| out of
+DEED|| sell; sold; buy; bought; purchased; buys; sells
 DISTINCT|| distinct; unique; different
 BUCKET|hour| hourly; per hour; by hour; each hour; every hour; for each hour
 BUCKET|day| daily; per day; by day; each day; every day; for each day; by date; per date; day by day
@@ -156,12 +158,24 @@ class Tagger:
     def pieces(self, text: str) -> list[Piece]:
         """The question in pieces, words without meaning left out."""
         found: list[Piece] = []
-        words, at = tokens(text), 0
+        words, at = self._turned(tokens(text)), 0
         while at < len(words):
             piece, length = self._next(words, at)
             if piece is not None:
                 found.append(piece)
             at += length
+        return found
+
+    def _turned(self, words: list[Token]) -> list[Token]:
+        """ "Undelivered" is "not delivered", where delivered is known and undelivered is not."""
+        found: list[Token] = []
+        for token in words:
+            rest = token.text[2:]
+            known = token.sort == "word" and token.lemma.startswith("un") and len(rest) > 3
+            if known and not self._lexicon.look_up((token.lemma,)) and self._lexicon.by_stem(rest):
+                found += [Token("not", "not", "word"), Token(rest, lemma(rest), "word")]
+            else:
+                found.append(token)
         return found
 
     def _next(self, words: list[Token], at: int) -> tuple[Piece | None, int]:

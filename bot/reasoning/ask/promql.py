@@ -1,4 +1,5 @@
 """A question about metrics as one PromQL expression: rates, quantiles, ratios, saturation, top k, bounds."""
+# ruff: noqa: E501 - lists, forms and sentences stay on one line
 
 from __future__ import annotations
 

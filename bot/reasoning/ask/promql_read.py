@@ -1,4 +1,5 @@
 """Reads a question about metrics: what to compute, of which words, filtered, grouped and bounded how."""
+# ruff: noqa: E501 - lists, forms and sentences stay on one line
 
 from __future__ import annotations
 

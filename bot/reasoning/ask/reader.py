@@ -1,4 +1,5 @@
 """Reads the pieces of a question about tables from left to right into an intent; every word must find its use."""
+# ruff: noqa: E501 - lists, forms and sentences stay on one line
 
 from __future__ import annotations
 
@@ -38,7 +39,7 @@ class Reader:
         self.last: Ref | Measure | str | None = None
         self.mentions: list[tuple[str, bool]] = []
         self.negated = self.lacking = self.grouping = self.ordering = self.distinct = self.having = False
-        self.who = self.verb_seen = self.or_open = self.where_next = False
+        self.who = self.verb_seen = self.deed = self.or_open = self.where_next = False
         self.bound: Callable[[Ref], None] | None = None
 
     def read(self) -> Intent:
@@ -77,6 +78,8 @@ class Reader:
         if self.pending and self.pending[-1][-1] in _NUMERIC and self._number(entry, piece):
             return
         if self.c.is_table(entry):
+            # a verb: "who ordered" asks for rows of orders
+            self.having = self.having or (piece.words.lower().endswith("ed") and max(entry.tables.values()) <= 0.6)
             self._table(self.c.table(entry, piece.words), piece)
             return
         best = max(entry.columns.values(), default=0.0)
@@ -176,7 +179,8 @@ class Reader:
         after_count = (
             self.follows(-1, Sort.AND) and bool(self.intent.measures) and self.intent.target not in (None, name)
         )
-        if after_count and not self.having:
+        listed = self.follows(-1, Sort.AND) and self.intent.target not in (None, name)
+        if (after_count or listed) and not self.having:
             raise CannotAnswer("The question asks for two things at once. Ask them one by one.")
         self.mentions.append((name, self.having))
         if self.intent.target is None and not self.intent.measures:
@@ -500,6 +504,7 @@ class Reader:
                 raise CannotAnswer("I do not see which table the question is about.")
             intent.target = tables[0]
         self._mentions()
+        self._deed_done()
         self._counted_groups()
         if len({c.ref for c in intent.ratio_conditions}) > 1:
             raise CannotAnswer("Which of these conditions counts for the share? Ask with one.")
@@ -563,6 +568,8 @@ class Reader:
     def _late_aggregate(self) -> None:
         functions = self.pending.pop()
         table = self.focus or self.intent.target
+        if self.intent.group_tables and functions == ["avg"]:
+            raise CannotAnswer("The average of which number? Name it, or ask for the average number of rows.")
         if self.pending or table is None or "count" in functions:
             raise CannotAnswer("I do not see what to count or add up.")
         if "sum" in functions and not any(p.words.lower().startswith("sum") for p in self.p if p.sort is Sort.AGG):
@@ -571,6 +578,15 @@ class Reader:
         if ref is None:
             raise CannotAnswer(f"The {functions[0]} of which number of {table.rpartition('.')[2]}?")
         self.intent.measures += [Measure(f, ref.table, ref.column) for f in functions]
+
+    def _deed_done(self) -> None:
+        """Who "bought" must have bought something that the question names, or be counted in another table."""
+        intent = self.intent
+        tables = {str(intent.target), *intent.has, *intent.lacks, *intent.group_tables}
+        tables |= {c.ref.table for c in intent.conditions} | {m.table for m in intent.measures}
+        tables |= {h.measure.table for h in intent.having} | {ref.table for ref, _ in intent.order}
+        if self.deed and len(tables) == 1:
+            raise CannotAnswer("I do not see which table keeps that deed. Name it, such as orders.")
 
     def _mentions(self) -> None:
         """A table that is only mentioned after "with" is asked to have rows."""

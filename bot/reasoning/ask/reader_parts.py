@@ -144,6 +144,8 @@ def _counted_next(r: Reader, operator: str, value: float) -> bool:
     distinct = bool(following and following.sort is Sort.DISTINCT)
     if distinct:
         step, following = 2, r.peek(2)
+    elif _value_next(r, following):
+        step, following = 2, r.peek(2)
     if not following or following.sort is not Sort.NOUN or not following.entry or not r.c.is_table(following.entry):
         return False
     if isinstance(r.last, Ref) and r.c.about(r.last).kind is Kind.NUMBER and r.follows(-2, Sort.NOUN):
@@ -151,13 +153,26 @@ def _counted_next(r: Reader, operator: str, value: float) -> bool:
     name = r.c.table(following.entry, following.words)
     if name == r.intent.target and not r.intent.group_tables and not r.intent.columns and not r.intent.group_columns:
         return False
-    r.at += step
+    if _value_next(r, r.peek()):
+        del r.p[r.at + 2]
+        r.focus = name
+    else:
+        r.at += step
     if r.pending and r.pending[-1] == ["count"]:
         raise CannotAnswer("Count what, with that many?")
     r.intent.having.append(Having(Measure("count", name, None, distinct), operator, value))
     r.mentions.append((name, False))
     r.having = False
     return True
+
+
+def _value_next(r: Reader, following: Piece | None) -> bool:
+    """ "At least 2 failed payments": a state stands between the number and its table."""
+    if following is None or following.sort is not Sort.NOUN or not following.entry or r.c.is_table(following.entry):
+        return False
+    after = r.peek(2)
+    named = bool(after and after.sort is Sort.NOUN and after.entry and r.c.is_table(after.entry))
+    return named and bool(following.entry.values) and not following.entry.columns
 
 
 def _before(r: Reader, operator: str, value: float) -> bool:
@@ -349,6 +364,10 @@ def named(r: Reader, piece: Piece) -> None:
         raise CannotAnswer(f"“{piece.words}” what?")
 
 
+def deed(r: Reader, piece: Piece) -> None:
+    r.deed = True
+
+
 def zero(r: Reader, piece: Piece) -> None:
     r.intent.with_zero = True
 
@@ -497,5 +516,6 @@ HANDLERS: dict[Sort, Handler] = {
     Sort.DIRECTION: direction, Sort.AND: joiner, Sort.OR: joiner, Sort.DISTINCT: distinct, Sort.BUCKET: bucket,
     Sort.NAMED: named, Sort.ZERO: zero, Sort.WHO: who, Sort.SPAN: span, Sort.NUM: number, Sort.TEXT: text,
     Sort.OUT: out_of,
+    Sort.DEED: deed,
     Sort.UNKNOWN: unknown, Sort.REFUSE: refuse,
 }  # fmt: skip

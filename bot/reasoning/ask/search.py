@@ -1,4 +1,5 @@
 """A question about logs as one ES|QL pipeline: counts, groups over time, top k, the latest lines, words in messages."""
+# ruff: noqa: E501 - lists, forms and sentences stay on one line
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 """The time a question asks about, by the calendar: "today", "last 7 days", "in March 2026", "since 2024-05-01", "per hour"."""
+# ruff: noqa: E501 - lists, forms and sentences stay on one line
 
 from __future__ import annotations
 

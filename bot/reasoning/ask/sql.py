@@ -1,4 +1,5 @@
 """An intent as SQL: an expression tree, never text; values are literals that the tree quotes for each dialect."""
+# ruff: noqa: E501 - lists, forms and sentences stay on one line
 
 from __future__ import annotations
 
@@ -86,6 +87,8 @@ class Builder:
         i = self.i
         if i.having and i.outer:
             raise CannotAnswer("I cannot average groups and bound them at once.")
+        if len({m.table for m in i.measures}) > 1:
+            raise CannotAnswer("The question asks for numbers of several tables. Ask one by one.")
         for measure in self._aggregates():
             same = measure.table == self.base or (
                 measure.function == "count" and self.c.joins.to_one(self.base, measure.table)
