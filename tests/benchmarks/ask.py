@@ -24,7 +24,6 @@ from tests.benchmarks.ask_data import Set, load
 from tests.benchmarks.ask_engines import Engine
 from tests.benchmarks.ask_score import expected_rows, is_cannot, reference, same
 
-
 _SAFETY = GuardLimits(require_partition_filter=False)
 
 
@@ -58,7 +57,7 @@ def _judge(written: Written, expected: Any, engine: Engine, given: Set) -> tuple
         return "wrong", "answered what cannot be answered"
     try:
         got = engine.run(written.query, given.now)
-    except Exception as error:  # any engine's error: the query is wrong, and says why
+    except Exception as error:  # noqa: BLE001 - any engine's error: the query is wrong, and says why
         return "wrong", f"does not run: {str(error)[:200]}"
     query = reference(expected, written.language)
     wanted = engine.run(query, given.now) if query else expected_rows(expected)

@@ -78,7 +78,7 @@ def _by_source(schema: Any, asked: Iterable[str | None]) -> dict[str, Any]:
 def _is_metrics(name: str, described: Any) -> bool:
     if isinstance(described, dict):
         return "metrics" in described or (
-            not {"ddl", "tables", "sql"} & set(described) and name.split("/")[0] in _METRIC_SOURCES
+            not {"ddl", "tables", "sql"} & set(described) and name.split("/", maxsplit=1)[0] in _METRIC_SOURCES
         )
     return isinstance(described, list) and bool(described) and isinstance(described[0], dict) and "type" in described[0]
 
@@ -95,7 +95,7 @@ def _tables(name: str, described: Any, rows: Any, dialect: str | None) -> tuple[
 
 
 def _dialect_of(name: str) -> str:
-    kind = name.split("/")[0].lower()
+    kind = name.split("/", maxsplit=1)[0].lower()
     return {"postgresql": "postgres", "mariadb": "mysql"}.get(kind, kind) if kind in _DIALECTS else "duckdb"
 
 

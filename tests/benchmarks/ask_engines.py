@@ -133,8 +133,7 @@ def _duckdb() -> Any:
 
 
 def _sqlite() -> Any:
-    connection = sqlite3.connect(":memory:")
-    return connection
+    return sqlite3.connect(":memory:")
 
 
 def _moment(value: Any) -> datetime:

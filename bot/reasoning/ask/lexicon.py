@@ -111,9 +111,8 @@ class Lexicon:
         own = name_parts(table.bare)
         keyed = column.primary or column.references is not None
         for phrase, weight in _column_phrases(parts, own, verb=column.kind in (Kind.TIME, Kind.DATE, Kind.BOOL)):
-            weight = min(weight, 0.6) if keyed and "id" not in phrase else weight
             known = self._entries[phrase].columns
-            known[ref] = max(weight, known.get(ref, 0.0))
+            known[ref] = max(min(weight, 0.6) if keyed and "id" not in phrase else weight, known.get(ref, 0.0))
         if column.kind in (Kind.TIME, Kind.DATE, Kind.BOOL):
             self._stems[stem(_verb_of(parts))].columns[ref] = 0.8
         if not is_secret(column.name):

@@ -142,9 +142,7 @@ def _counted_next(r: Reader, operator: str, value: float) -> bool:
     following = r.peek()
     step = 1
     distinct = bool(following and following.sort is Sort.DISTINCT)
-    if distinct:
-        step, following = 2, r.peek(2)
-    elif _value_next(r, following):
+    if distinct or _value_next(r, following):
         step, following = 2, r.peek(2)
     if not following or following.sort is not Sort.NOUN or not following.entry or not r.c.is_table(following.entry):
         return False
