@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import structlog
 from pydantic import SecretStr
 
-from bot.domain.access import Principal
+from bot.domain.access import Principal, Squad
 from bot.errors import InvalidConfiguration
 from bot.reasoning.arms import Arm
 from bot.reasoning.protocol import Reasoner
@@ -95,22 +95,15 @@ class App:
     ) -> App:
         """The parts over a store that is open already."""
         metrics = Metrics()
-        budget = Budget(queries=settings.budget_queries, bytes=settings.budget_bytes, usd=settings.budget_usd)
         roles = make_roles(settings, access or AccessFile(), configuration.squads, store)
         execute = Execute(
             {spec.name: (spec.build(clock), spec.limits) for spec in configuration.sources},
             clock=clock,
             approvals=make_gate(store, roles, clock),
-            budget=budget,
+            budget=_budget(settings),
             observe=metrics.observe_execution,
         )
-        catalogue = Catalogue(
-            execute=execute,
-            infos=[SourceInfo(s.name, s.type, s.environment, s.squad, s.services) for s in configuration.sources],
-            squads=roles.squads,
-            environments=configuration.environments,
-            default_window_minutes=settings.default_window_minutes,
-        )
+        catalogue = _catalogue(settings, configuration, execute, roles.squads)
         rules, reasoner = RulesReasoner(), make_reasoner(settings)
         remedies = make_remedies(store=store, execute=execute, roles=roles, clock=clock)
         investigator = Investigator(
@@ -180,6 +173,22 @@ class App:
         if principal.guest:
             return "guest: you can read this channel"
         return await self.remedies.roles.words(principal.id)
+
+
+def _budget(settings: Settings) -> Budget:
+    return Budget(queries=settings.budget_queries, bytes=settings.budget_bytes, usd=settings.budget_usd)
+
+
+def _catalogue(
+    settings: Settings, configuration: Configuration, execute: Execute, squads: Sequence[Squad]
+) -> Catalogue:
+    return Catalogue(
+        execute=execute,
+        infos=[SourceInfo(s.name, s.type, s.environment, s.squad, s.services) for s in configuration.sources],
+        squads=squads,
+        environments=configuration.environments,
+        default_window_minutes=settings.default_window_minutes,
+    )
 
 
 def make_reasoner(settings: Settings) -> Reasoner | Metered:

@@ -106,9 +106,8 @@ def _listed(tables: Any) -> tuple[Table, ...]:
     """Tables given as {name: {column: type}} or {name: ["column type …"]}."""
     parts = []
     for name, columns in tables.items() if isinstance(tables, dict) else ((t["name"], t["columns"]) for t in tables):
-        if isinstance(columns, dict):
-            columns = [f"{column} {kind}" for column, kind in columns.items()]
-        parts.append(f"CREATE TABLE {name} ({', '.join(c if isinstance(c, str) else _spelt(c) for c in columns)})")
+        listed = [f"{c} {kind}" for c, kind in columns.items()] if isinstance(columns, dict) else columns
+        parts.append(f"CREATE TABLE {name} ({', '.join(c if isinstance(c, str) else _spelt(c) for c in listed)})")
     return tables_of(";\n".join(parts), "postgres")
 
 

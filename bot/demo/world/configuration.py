@@ -27,6 +27,21 @@ def kubeconfig(url: str, token: str) -> str:
     return yaml.safe_dump(config, sort_keys=False)
 
 
+def _database(postgres: PostgresEndpoint) -> dict[str, Any]:
+    return {
+        "name": "squad_payment_prod",
+        "type": "postgresql",
+        "host": postgres.host,
+        "port": postgres.port,
+        "database": postgres.database,
+        "username": postgres.username,
+        "password": f"${{DEMO_PAYMENT_DB_PASSWORD:-{postgres.password}}}",
+        "squad": "payment",
+        "services": ["payment-service"],
+        "environment": ENVIRONMENT,
+    }
+
+
 def sources(
     *,
     prometheus_url: str,
@@ -55,20 +70,7 @@ def sources(
         },
     }
     if postgres is not None:
-        data["databases"] = [
-            {
-                "name": "squad_payment_prod",
-                "type": "postgresql",
-                "host": postgres.host,
-                "port": postgres.port,
-                "database": postgres.database,
-                "username": postgres.username,
-                "password": f"${{DEMO_PAYMENT_DB_PASSWORD:-{postgres.password}}}",
-                "squad": "payment",
-                "services": ["payment-service"],
-                "environment": ENVIRONMENT,
-            }
-        ]
+        data["databases"] = [_database(postgres)]
     squads = {
         squad: {
             "channels": [channel],

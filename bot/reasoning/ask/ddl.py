@@ -11,21 +11,22 @@ _SQLGLOT = {"mssql": "tsql"}
 
 def tables_of(ddl: str, dialect: str) -> tuple[Table, ...]:
     """The tables that the text creates, with keys and references; other statements are passed over."""
-    found = []
-    for statement in parse(ddl, dialect=_SQLGLOT.get(dialect, dialect)):
-        if isinstance(statement, exp.Create) and isinstance(statement.this, exp.Schema):
-            found.append(_table(statement.this, dialect))
-    return tuple(found)
+    return tuple(
+        _table(statement.this, dialect)
+        for statement in parse(ddl, dialect=_SQLGLOT.get(dialect, dialect))
+        if isinstance(statement, exp.Create) and isinstance(statement.this, exp.Schema)
+    )
 
 
 def _table(schema: exp.Schema, dialect: str) -> Table:
     named = schema.this
     name = f"{named.db}.{named.name}" if named.db else named.name
     keys, references = _constraints(schema)
-    columns = []
-    for definition in schema.expressions:
-        if isinstance(definition, exp.ColumnDef):
-            columns.append(_column(definition, keys, references, dialect))
+    columns = (
+        _column(definition, keys, references, dialect)
+        for definition in schema.expressions
+        if isinstance(definition, exp.ColumnDef)
+    )
     return Table(name, tuple(columns))
 
 

@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from bot.reasoning.ask.choosing import Chooser
-from bot.reasoning.ask.intent import Condition, Intent, Measure, Super
+from bot.reasoning.ask.intent import Intent, Measure
 from bot.reasoning.ask.lexicon import Entry, Ref
 from bot.reasoning.ask.model import CannotAnswer, Column, Kind
 from bot.reasoning.ask.pieces import Piece, Sort
+from bot.reasoning.ask.reader_tables import TableReader
 from bot.reasoning.ask.spans import Span
 from bot.reasoning.ask.words import lemma
 
@@ -21,26 +22,14 @@ _NUMERIC = frozenset({"sum", "avg", "min", "max", "median"})
 Handler = Callable[["Reader", Piece], None]
 
 
-class Reader:
+class Reader(TableReader):
     """One question. `read` gives the intent or raises CannotAnswer."""
 
     def __init__(
         self, chooser: Chooser, pieces: Sequence[Piece], *, span: Span | None, handlers: Mapping[Sort, Handler]
     ) -> None:
+        super().__init__(chooser, pieces, span=span)
         self._handlers = handlers
-        self.c = chooser
-        self.p = list(pieces)
-        self.at = 0
-        self.intent = Intent(span=span)
-        self.pending: list[list[str]] = []
-        self.super: Super | None = None
-        self.latest: bool | None = None
-        self.focus: str | None = None
-        self.last: Ref | Measure | str | None = None
-        self.mentions: list[tuple[str, bool]] = []
-        self.negated = self.lacking = self.grouping = self.ordering = self.distinct = self.having = False
-        self.who = self.verb_seen = self.deed = self.or_open = self.where_next = False
-        self.bound: Callable[[Ref], None] | None = None
 
     def read(self) -> Intent:
         while self.at < len(self.p):
@@ -53,22 +42,10 @@ class Reader:
         self._finish()
         return self.intent
 
-    # looking around
-
-    def peek(self, step: int = 1) -> Piece | None:
-        at = self.at + step
-        return self.p[at] if 0 <= at < len(self.p) else None
-
-    def follows(self, step: int, *sorts: Sort) -> bool:
-        piece = self.peek(step)
-        return piece is not None and piece.sort in sorts
-
     def cannot_place(self, piece: Piece) -> str:
         near = self.c.lexicon.near(piece.words)
         hint = f" Did you mean {' or '.join(near)}?" if near else ""
         return f"I find nothing here that “{piece.words}” could mean.{hint}"
-
-    # nouns
 
     def noun(self, piece: Piece) -> None:
         entry = piece.entry
@@ -144,157 +121,6 @@ class Reader:
         self.focus = self.focus or ref.table
         for measure in made:
             self.take_measure(measure)
-
-    def take_measure(self, measure: Measure) -> None:
-        self.last = measure
-        if self.super is not None:
-            self.intent.order.append((measure, self.super.descending))
-            self.intent.limit = self.intent.limit or 1
-            self.super = None
-        elif self.ordering:
-            self.intent.order.append((measure, False))
-            self.ordering = False
-        else:
-            self.intent.measures.append(measure)
-
-    def _table(self, name: str, piece: Piece) -> None:
-        if self.lacking:
-            self._lack_table(name)
-        elif self.pending and self.pending[-1] == ["count"]:
-            self._count_table(name)
-        elif self.grouping:
-            self._group_table(name)
-        elif self.pending and self.pending[-1][-1] in _NUMERIC:
-            self._mention(name)
-        elif self.super is not None:
-            self._super_table(name, piece)
-        elif self.latest is not None and self.intent.target is None:
-            self._latest_table(name, piece)
-        else:
-            self._mention(name)
-        self.focus, self.last = name, self.last if isinstance(self.last, Measure) and self.last.table == name else name
-        self.having = False
-
-    def _mention(self, name: str) -> None:
-        after_count = (
-            self.follows(-1, Sort.AND) and bool(self.intent.measures) and self.intent.target not in (None, name)
-        )
-        listed = self.follows(-1, Sort.AND) and self.intent.target not in (None, name)
-        if (after_count or listed) and not self.having:
-            raise CannotAnswer("The question asks for two things at once. Ask them one by one.")
-        self.mentions.append((name, self.having))
-        if self.intent.target is None and not self.intent.measures:
-            self.intent.target = name
-
-    def _count_table(self, name: str) -> None:
-        self.pending.pop()
-        self.verb_seen = self.intent.ratio is not None
-        measure = Measure("count", name)
-        if self.pending:
-            outer = self.pending.pop()
-            if len(outer) > 1 or self.pending:
-                raise CannotAnswer("I cannot nest these aggregates.")
-            self.intent.outer = outer[0]
-        if not self.intent.target and self.super is None and not self.ordering:
-            self.intent.target = name
-        self.mentions.append((name, False))
-        self.take_measure(measure)
-
-    def _group_table(self, name: str) -> None:
-        if self._names_one(name):
-            self.mentions.append((name, False))
-        elif self._own_column_next(name):
-            self.mentions.append((name, False))
-            return
-        else:
-            self.intent.group_tables.append(name)
-        self.grouping = self.follows(1, Sort.AND)
-
-    def _own_column_next(self, name: str) -> bool:
-        """ "By warehouse city" groups by the city, not by the warehouse."""
-        piece = self.peek()
-        found = piece.entry if piece is not None and piece.sort is Sort.NOUN else None
-        return bool(found and any(ref.table == name and weight > 0.85 for ref, weight in found.columns.items()))
-
-    def _names_one(self, name: str) -> bool:
-        """Whether what follows picks single rows of the table: "by customer Alice"."""
-        piece = self.peek()
-        if piece is None:
-            return False
-        if piece.sort in (Sort.TEXT, Sort.NUM) or (piece.sort is Sort.UNKNOWN and piece.capital):
-            return True
-        return bool(piece.sort is Sort.NOUN and piece.entry and any(r.table == name for r, _ in piece.entry.values))
-
-    def _super_table(self, name: str, piece: Piece) -> None:
-        waiting = self.super
-        assert waiting is not None
-        if waiting.dimension == "count" and (self.intent.target or self.intent.group_columns or self.intent.columns):
-            if self.intent.target == name:
-                raise CannotAnswer(f"“{waiting.words}” of what? Name what to count.")
-            self.take_measure(Measure("count", name))
-        elif waiting.dimension == "by":
-            self.intent.target, self.super = name, waiting
-            self.mentions.append((name, False))
-        else:
-            self._rank(name, waiting)
-
-    def _rank(self, name: str, waiting: Super) -> None:
-        """ "Cheapest product", "largest order": order rows of the table by its own number."""
-        if self.intent.target is None:
-            self.intent.target = name
-        self.mentions.append((name, False))
-        following = self.peek()
-        if following and following.sort is Sort.GROUP and following.value == "by" and not waiting.dimension:
-            return
-        ref = self.c.dimension(name, waiting.dimension) if waiting.dimension else self.c.default_measure(name)
-        if ref is None or waiting.dimension == "count":
-            raise CannotAnswer(f"“{waiting.words}” by what? Name the number to rank by.")
-        self.intent.order.append((ref, waiting.descending))
-        self.intent.limit = self.intent.limit or 1
-        self.super = None
-
-    def _latest_table(self, name: str, piece: Piece) -> None:
-        self.intent.target = name
-        self.mentions.append((name, False))
-        ref = self.c.time_column(name)
-        if ref is None:
-            raise CannotAnswer(f"{name} has no time to order by.")
-        self.intent.order.append((ref, bool(self.latest)))
-        self.intent.limit = self.intent.limit or (10 if piece.words.lower().endswith("s") else 1)
-        self.latest = None
-
-    def _lack_table(self, name: str) -> None:
-        self.lacking = False
-        self.intent.lacks.append(name)
-
-    # columns and values
-
-    def _value(self, found: tuple[Ref, str]) -> None:
-        ref, value = found
-        self.condition(ref, "!=" if self.negated or self.lacking else "=", value)
-        self.negated = self.lacking = self.having = self.grouping = False
-        self.last = ref
-
-    def condition(self, ref: Ref, operator: str, *values: str | float) -> None:
-        """Add a condition; the same column asked twice means either of the values."""
-        counted = self.intent.ratio and self.verb_seen and not self.where_next
-        self.where_next = False
-        kept = self.intent.ratio_conditions if counted else self.intent.conditions
-        joins = {"=": "in", "!=": "not_in"}
-        for index, known in enumerate(kept):
-            same = known.ref == ref and operator in joins and known.operator in (operator, joins[operator])
-            if same and self._alternatives():
-                kept[index] = Condition(ref, joins[operator], (*known.values, *values))
-                self.or_open = False
-                return
-            if same:
-                raise CannotAnswer(f"{ref.column} cannot be two things at once.")
-        if self.or_open and kept:
-            raise CannotAnswer("I can only join values of one column with “or”.")
-        kept.append(Condition(ref, operator, values))
-
-    def _alternatives(self) -> bool:
-        return any(self.follows(step, Sort.OR, Sort.AND) for step in (-1, -2))
 
     def _column_noun(self, entry: Entry, piece: Piece) -> None:
         focus = self._value_focus() if self.intent.target is None else self.focus or self.intent.target
@@ -491,113 +317,6 @@ class Reader:
             self.condition(ref, "not_null")
         else:
             self.intent.columns.append(ref)
-
-    # the end
-
-    def _finish(self) -> None:
-        self._leftovers()
-        intent = self.intent
-        if intent.target is None:
-            tables = [*(m.table for m in intent.measures), *(r.table for r in intent.columns), *self._loose()]
-            tables += [c.ref.table for c in (*intent.conditions, *intent.ratio_conditions)]
-            if not tables:
-                raise CannotAnswer("I do not see which table the question is about.")
-            intent.target = tables[0]
-        self._mentions()
-        self._deed_done()
-        self._counted_groups()
-        if len({c.ref for c in intent.ratio_conditions}) > 1:
-            raise CannotAnswer("Which of these conditions counts for the share? Ask with one.")
-        if intent.ratio is not None and not intent.ratio_conditions:
-            raise CannotAnswer("A share of what? Say which rows count.")
-        if intent.ratio is not None and not intent.measures:
-            intent.measures.append(Measure("count", intent.target))
-        if intent.limit and not intent.order and intent.limit < 10_000:
-            raise CannotAnswer("By what should they be ranked?", f"top {intent.limit} by number of …")
-
-    def _counted_groups(self) -> None:
-        """ "Orders per day", "open tickets by priority": groups of rows without a number are counted."""
-        intent = self.intent
-        grouped = intent.bucket or intent.group_columns or intent.group_tables
-        ranked = any(isinstance(ref, Measure) for ref, _ in intent.order)
-        if not grouped or intent.measures or intent.ratio or ranked or intent.having:
-            return
-        if intent.columns:
-            name = intent.columns[-1].column
-            raise CannotAnswer(f"Which number of {name} for each group?", f"average {name}", f"total {name}")
-        intent.measures.append(Measure("count", str(intent.target)))
-
-    def _loose(self) -> list[str]:
-        found = [ref.table for ref, _ in self.intent.order if isinstance(ref, (Ref, Measure)) for _ in [0]]
-        return [*found, *(r.table for r in self.intent.group_columns)]
-
-    def _leftovers(self) -> None:
-        if self.super is not None:
-            self._late_super(self.super)
-        if self.pending:
-            self._late_aggregate()
-        if self.latest is not None:
-            raise CannotAnswer("The latest of what?")
-        if self.or_open:
-            raise CannotAnswer("I can only join values of one column with “or”.")
-        if self.lacking or self.negated:
-            raise CannotAnswer("I see a “not” or “without”, but not what it belongs to.")
-        if self.bound is not None:
-            raise CannotAnswer("I see a bound, but not which number it belongs to.")
-
-    def _late_super(self, waiting: Super) -> None:
-        """ "Which product is the most expensive", "which status is most common"."""
-        intent = self.intent
-        self.super = None
-        if waiting.dimension == "count" and intent.columns and not intent.measures:
-            ref = intent.columns.pop()
-            intent.group_columns.append(ref)
-            self.condition(ref, "not_null")
-            intent.order.append((Measure("count", intent.target or ref.table), waiting.descending))
-        elif isinstance(self.last, Measure) and self.last.function in ("count", "sum", "avg") and intent.group_tables:
-            intent.order.append((self.last, waiting.descending))
-        elif waiting.dimension not in ("", "count", "by") and intent.target:
-            intent.order.append((self.c.dimension(intent.target, waiting.dimension), waiting.descending))
-        elif isinstance(self.last, Ref) and self.c.about(self.last).kind is Kind.NUMBER:
-            intent.columns = [ref for ref in intent.columns if ref != self.last]
-            intent.order.append((self.last, waiting.descending))
-        else:
-            raise CannotAnswer(f"“{waiting.words}” by what? Name the number to rank by.")
-        intent.limit = intent.limit or 1
-
-    def _late_aggregate(self) -> None:
-        functions = self.pending.pop()
-        table = self.focus or self.intent.target
-        if self.intent.group_tables and functions == ["avg"]:
-            raise CannotAnswer("The average of which number? Name it, or ask for the average number of rows.")
-        if self.pending or table is None or "count" in functions:
-            raise CannotAnswer("I do not see what to count or add up.")
-        if "sum" in functions and not any(p.words.lower().startswith("sum") for p in self.p if p.sort is Sort.AGG):
-            raise CannotAnswer(f"Total of what? Name the number to add up, or ask how many {table.rpartition('.')[2]}.")
-        ref = self.c.default_measure(table)
-        if ref is None:
-            raise CannotAnswer(f"The {functions[0]} of which number of {table.rpartition('.')[2]}?")
-        self.intent.measures += [Measure(f, ref.table, ref.column) for f in functions]
-
-    def _deed_done(self) -> None:
-        """Who "bought" must have bought something that the question names, or be counted in another table."""
-        intent = self.intent
-        tables = {str(intent.target), *intent.has, *intent.lacks, *intent.group_tables}
-        tables |= {c.ref.table for c in intent.conditions} | {m.table for m in intent.measures}
-        tables |= {h.measure.table for h in intent.having} | {ref.table for ref, _ in intent.order}
-        if self.deed and len(tables) == 1:
-            raise CannotAnswer("I do not see which table keeps that deed. Name it, such as orders.")
-
-    def _mentions(self) -> None:
-        """A table that is only mentioned after "with" is asked to have rows."""
-        intent = self.intent
-        used = {intent.target, *(m.table for m in intent.measures), *intent.group_tables, *intent.lacks}
-        used |= {c.ref.table for c in (*intent.conditions, *intent.ratio_conditions)}
-        used |= {r.table for r in (*intent.columns, *intent.group_columns)}
-        used |= {r.table for r, _ in intent.order} | {h.measure.table for h in intent.having}
-        for name, _ in self.mentions:
-            if name not in used and name not in intent.has:
-                intent.has.append(name)
 
 
 def _comparable(column: Column) -> bool:
