@@ -21,7 +21,7 @@ from bot.remedies import Remedies, make_gate, make_remedies, make_roles
 from bot.services.ask import Ask
 from bot.services.budget import Budget
 from bot.services.catalogue import Catalogue, SourceInfo
-from bot.services.execute import Execute
+from bot.services.execute import ApprovalCheck, Execute
 from bot.services.investigate import Investigator
 from bot.services.investigations import Investigations
 from bot.services.policy import AccessFile, load_access
@@ -96,21 +96,15 @@ class App:
         """The parts over a store that is open already."""
         metrics = Metrics()
         roles = make_roles(settings, access or AccessFile(), configuration.squads, store)
-        execute = Execute(
-            {spec.name: (spec.build(clock), spec.limits) for spec in configuration.sources},
-            clock=clock,
-            approvals=make_gate(store, roles, clock),
-            budget=_budget(settings),
-            observe=metrics.observe_execution,
-        )
+        execute = _execute(settings, configuration, make_gate(store, roles, clock), clock, metrics)
         catalogue = _catalogue(settings, configuration, execute, roles.squads)
-        rules, reasoner = RulesReasoner(), make_reasoner(settings)
+        reasoner = make_reasoner(settings)
         remedies = make_remedies(store=store, execute=execute, roles=roles, clock=clock)
         investigator = Investigator(
             store=store,
             execute=execute,
             reasoner=reasoner,
-            fallback=rules,
+            fallback=RulesReasoner(),
             setting=catalogue.setting,
             clock=clock,
             proposer=remedies.proposer,
@@ -175,8 +169,16 @@ class App:
         return await self.remedies.roles.words(principal.id)
 
 
-def _budget(settings: Settings) -> Budget:
-    return Budget(queries=settings.budget_queries, bytes=settings.budget_bytes, usd=settings.budget_usd)
+def _execute(
+    settings: Settings, configuration: Configuration, gate: ApprovalCheck, clock: Clock, metrics: Metrics
+) -> Execute:
+    return Execute(
+        {spec.name: (spec.build(clock), spec.limits) for spec in configuration.sources},
+        clock=clock,
+        approvals=gate,
+        budget=Budget(queries=settings.budget_queries, bytes=settings.budget_bytes, usd=settings.budget_usd),
+        observe=metrics.observe_execution,
+    )
 
 
 def _catalogue(
