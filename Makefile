@@ -6,7 +6,7 @@ PORT ?= 8765
 SCENARIO ?= bad_deployment
 SEED ?= 1
 
-.PHONY: demo test check lint types unit servers bench chaos lock clean pictures
+.PHONY: chaos-short demo test check lint types unit servers bench chaos lock clean pictures
 
 demo: .venv/.demo
 	@exec $(PY) -m bot demo --port $(PORT) --scenario $(SCENARIO) --seed $(SEED)
@@ -21,7 +21,7 @@ check: .venv/.dev
 	@.venv/bin/lint-imports
 
 unit: .venv/.dev
-	@CI=$${CI:-} $(PY) -m pytest -n 2 --dist loadgroup
+	@CI=$${CI:-} $(PY) -m pytest -n 2 --dist loadgroup -m "not chaos"
 
 # Real servers that the tests start on loopback: PostgreSQL, Prometheus, Alertmanager, Redis, Chromium …
 servers:
@@ -33,6 +33,9 @@ pictures: .venv/.dev
 
 bench: .venv/.dev
 	@$(PY) -m tests.benchmarks.speed
+
+chaos-short: .venv/.dev servers
+	@$(PY) -m pytest tests/chaos -m chaos
 
 chaos: .venv/.dev
 	@$(PY) -m tests.chaos
