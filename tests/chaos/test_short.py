@@ -9,7 +9,7 @@ from tests.chaos.oracles import Verdict
 from tests.support.servers import PostgresServer, require
 
 SEED = 20
-pytestmark = [pytest.mark.servers, pytest.mark.xdist_group("chaos")]
+pytestmark = [pytest.mark.chaos, pytest.mark.servers, pytest.mark.xdist_group("chaos")]
 
 
 @pytest.fixture(scope="module", autouse=True)
