@@ -97,8 +97,9 @@ class Writer:
     async def delete(self, place: Place, *, uid: str, dry_run: bool) -> None:
         """Ask for the object's end; the API server checks the uid."""
         body: JsonObject = {"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": uid}}
-        query = [("dryRun", "All")] if dry_run else []
-        await self._reader.reply(await self._call("DELETE", place, query, body=body))
+        # A server that gets options in the body does not look at the query: a dry run asked for there is a deletion.
+        body |= {"dryRun": ["All"]} if dry_run else {}
+        await self._reader.reply(await self._call("DELETE", place, [], body=body, note="dryRun=All" if dry_run else ""))
 
     async def change(self, place: Place, edits_of: Any, *, uid: str, version: str) -> JsonObject:
         """Read, compare with what was approved, patch; again when only the status moved meanwhile."""
@@ -110,8 +111,11 @@ class Writer:
                 return done
         raise Rejected(f"{place.words} changes so often that it could not be written. Nothing was done.")
 
-    async def _call(self, verb: str, place: Place, query: list[tuple[str, str]], body: Any = None) -> Any:
-        asked = "&".join(f"{key}={value}" for key, value in query)
+    async def _call(
+        self, verb: str, place: Place, query: list[tuple[str, str]], *, body: Any = None, note: str = ""
+    ) -> Any:
+        """`note`: what the body asks for, for the record of requests."""
+        asked = "&".join(f"{key}={value}" for key, value in query) or note
         self._reader.requests.append(f"{verb} {place.url}" + (f"?{asked}" if asked else ""))
         kind = "application/json-patch+json" if verb == "PATCH" else "application/json"
         return await self._api.call_api(

@@ -223,7 +223,9 @@ class KubernetesServer:
     async def _delete_pod(self, request: web.Request) -> web.Response:
         workload, pod = self._pod(request)
         rendered = self.view().pod(workload, pod)
-        if "All" not in request.query.getall("dryRun", []):
+        body = await request.text()  # options in a body are the only ones that count, as on a real server
+        asked = json.loads(body).get("dryRun", []) if body else request.query.getall("dryRun", [])
+        if "All" not in asked:
             self.cluster.delete_pod(workload, pod, self._clock())
             self._changed(workload, "delete_pod")
         return web.json_response(rendered)
