@@ -45,14 +45,19 @@ class People:
 
     async def principal(self, user_id: str) -> Principal:
         """The acting person. Members of other organisations and people Slack cannot vouch for act as guests."""
+        return (await self.acting(user_id))[0]
+
+    async def acting(self, user_id: str) -> tuple[Principal, bool]:
+        """The acting person, and whether Slack was heard about them: a guest by its silence may be none."""
         person = await self.person(user_id)
-        return Principal(
+        principal = Principal(
             kind=PrincipalKind.PERSON,
             id=user_id,
             name=person.name,
             guest=person.guest or not person.known,
             time_zone=person.time_zone,
         )
+        return principal, person.asked
 
     async def person(self, user_id: str) -> Person:
         kept = self._kept.get(user_id)

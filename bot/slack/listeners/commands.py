@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bot.domain.investigation import Investigation
 from bot.domain.states import InvestigationState
-from bot.errors import BotError, InvalidRequest
+from bot.errors import BotError, InvalidRequest, NotAllowed
 from bot.slack.blocks.answer import answer_message
 from bot.slack.blocks.card import ACTIVE, card_text
 from bot.slack.blocks.help import ASK_HELP, INVESTIGATE_HELP, RUNBOOKS_HELP, SWEEPS_HELP
@@ -61,7 +61,7 @@ class Commands:
         if wish.verb is Verb.HELP:
             return INVESTIGATE_HELP
         if act.by.guest:
-            return GUEST
+            raise NotAllowed(GUEST)
         if wish.verb in (Verb.LIST, Verb.HISTORY):
             return await self._listed(act, only_running=wish.verb is Verb.LIST)
         chosen = here if here and not wish.investigation_id else await self._pick(act, wish)

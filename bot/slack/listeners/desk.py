@@ -19,6 +19,7 @@ from bot.slack.ports import Extras, InvestigationVerbs, OpenRequest
 
 log = logging.getLogger(__name__)
 BUSY = "Inquest cannot store anything right now, so nothing was done. Try again in a minute."
+NOT_HEARD = "Slack does not say who you are right now, so nothing was done. Try again in a minute."
 
 
 @dataclass(frozen=True)
@@ -29,10 +30,16 @@ class Act:
     by: Principal
     place: Place
     delivery_id: str | None
+    heard: bool = True
+    """False when Slack did not say who this is, so that they act as a guest without being shown to be one."""
 
 
 class NotStored(Exception):
-    """The store could not take it; Slack should deliver it again."""
+    """It could not be taken; Slack should deliver it again. `said`: what to tell a person when that fails too."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__(said)
+        self.said = said
 
 
 Handler = Callable[[Act], Awaitable[str | None]]
@@ -60,28 +67,35 @@ class Desk:
         return str(found or self.bot_user_id)
 
     async def act(self, body: Body, place: Place | None = None) -> Act:
-        by = await self.people.principal(user_of(body))
-        return Act(body, by, place or place_of(body), delivery_id(body))
+        by, heard = await self.people.acting(user_of(body))
+        return Act(body, by, place or place_of(body), delivery_id(body), heard)
 
     async def run(self, handler: Handler, body: Body, place: Place | None = None, *, again: bool = False) -> str | None:
-        """What to say (safe to show), or None. With `again`, a full store raises NotStored for a new delivery."""
+        """What to say (safe to show), or None. With `again`, NotStored asks for a new delivery of what failed."""
+        act = None
         try:
-            return await handler(await self.act(body, place))
+            act = await self.act(body, place)
+            return await handler(act)
         except (StoreBusy, SequenceConflict, FenceLost) as error:
             log.warning("a delivery was not stored: %s", error)
             if again:
-                raise NotStored from error
+                raise NotStored(BUSY) from error
             return BUSY
         except NotAllowed as error:
-            if again and not (await self.people.person(user_of(body))).asked:
-                raise NotStored from error  # refused only because Slack did not say who this is
-            return escape(str(error), 2_500)
+            if act is None or act.heard:
+                return escape(str(error), 2_500)
+            if again:
+                raise NotStored(NOT_HEARD) from error
+            return NOT_HEARD
         except BotError as error:
             return escape(str(error), 2_500)
-        except Exception:  # the border of one delivery
+        except Exception as error:  # the border of one delivery
             number = f"err_{secrets.token_hex(4)}"
             log.exception("a delivery failed", extra={"error_id": number, "delivery_id": delivery_id(body)})
-            return f"Sorry, something went wrong on our side and is logged as `{number}`. Please try again."
+            said = f"Sorry, something went wrong on our side and is logged as `{number}`. Please try again."
+            if again:
+                raise NotStored(said) from error
+            return said
 
 
 def open_request(act: Act, text: str) -> OpenRequest:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from slack_bolt.async_app import AsyncAck, AsyncApp
+from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 
 from bot.slack.blocks.proposal import APPROVE, APPROVE_FORM, DETAILS, REJECT, REJECT_FORM, refused_modal
@@ -87,18 +88,20 @@ def _click(desk: Desk, handler: Handler) -> Listener:
 
 
 def _event(desk: Desk, handler: Handler) -> Listener:
-    async def listen(ack: AsyncAck, body: Body) -> BoltResponse | None:
+    async def listen(ack: AsyncAck, body: Body, request: AsyncBoltRequest) -> BoltResponse | None:
         event = body["event"]
         if event.get("type") != "app_home_opened" and not is_human_message(event):
             return await ack()
         place = _place(body)
+        thread = event.get("thread_ts")
+        seen = Place(place.team, place.channel, str(thread) if thread else None)
         try:
             said = await desk.run(handler, body, place, again=True)
-        except NotStored:
+        except NotStored as missed:
+            if request.headers.get("x-slack-retry-num") == ["1"]:  # the second failure: by now somebody wonders
+                desk.answers.whisper(seen, str(event.get("user", "")), missed.said)
             return BoltResponse(status=503)
         if said:
-            thread = event.get("thread_ts")
-            seen = Place(place.team, place.channel, str(thread) if thread else None)
             desk.answers.whisper(seen, str(event.get("user", "")), said)
         return await ack()
 
