@@ -20,11 +20,12 @@ from bot.domain.remediation import Proposal, ProposalState
 from bot.domain.states import InvestigationState
 from bot.errors import BotError, InvalidRequest, SequenceConflict, StoreBusy, UnknownId
 from bot.store import access, claims, outbox, reading, remediation, rows, verify
-from bot.store.backend import Backend, StoreUnreachable, Work
+from bot.store.backend import Backend, Work
 from bot.store.gathering import Gathered
 from bot.store.model import Appended, BrokenLink, Claim, DuplicateDelivery, Fence, Outgoing, Posted, RoleBinding
 from bot.store.opening import open_backend
 from bot.store.query_history import QueryHistory
+from bot.store.retrying import again_when_away
 from bot.store.search import Search
 from bot.store.signals import Signals, wait_for
 from bot.store.writing import (
@@ -40,7 +41,6 @@ from bot.store.writing import (
 from connectors.model import Clock, SystemClock
 
 _KEPT_HEADS = 512
-_TRIES = 4
 _FOLLOW_POLL_S = 1.0
 _CHUNK = 1_000
 _OUTBOX = "outbox"
@@ -152,29 +152,14 @@ class Store:
 
     async def _write_surely(self, writing: Writing) -> None:
         """Across a broken link: the hash says whether an earlier try was committed, so it is never written twice."""
-        for attempt in range(_TRIES - 1):
-            try:
-                return await self._backend.append(writing, again=attempt > 0)
-            except StoreUnreachable:
-                await asyncio.sleep(0.05 * 4**attempt)
-        return await self._backend.append(writing, again=True)
+        await again_when_away(lambda attempt: self._backend.append(writing, again=attempt > 0))
 
     async def _again(self, work: Work[T]) -> T:
-        """Write what may safely be written twice, trying again for about a second when the database is away."""
-        for attempt in range(1, _TRIES):
-            try:
-                return await self._backend.write(work)
-            except StoreUnreachable:
-                await asyncio.sleep(0.05 * 4 ** (attempt - 1))
-        return await self._backend.write(work)
+        """Write what may safely be written twice."""
+        return await again_when_away(lambda _: self._backend.write(work))
 
     async def _ask(self, work: Work[T]) -> T:
-        for attempt in range(1, _TRIES):
-            try:
-                return await self._backend.read(work)
-            except StoreUnreachable:
-                await asyncio.sleep(0.05 * 4 ** (attempt - 1))
-        return await self._backend.read(work)
+        return await again_when_away(lambda _: self._backend.read(work))
 
     def _remember(self, writing: Writing) -> None:
         self._heads[writing.stream] = writing.after
@@ -187,7 +172,11 @@ class Store:
 
     async def read(self, stream: str, *, after: int = 0, limit: int = 10_000) -> list[Event]:
         """The events behind `after`, in order; empty for an unknown stream."""
-        return await self._ask(lambda c: reading.events(c, self._workspace, stream, after=after, limit=limit))
+        found = await self._ask(lambda c: reading.events(c, self._workspace, stream, after=after, limit=limit))
+        head = self._heads.get(stream)
+        if found and head is not None and head.seq < found[-1].seq:
+            del self._heads[stream]  # committed and not yet remembered: nobody sees a state older than these events
+        return found
 
     async def follow(self, stream: str, *, after: int) -> AsyncIterator[Event]:
         """Every event behind `after`, and then each as it comes, until the caller stops."""

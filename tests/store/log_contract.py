@@ -228,6 +228,19 @@ class LogContract:
             await follower
         assert seen == list(range(2, 13))
 
+    async def test_the_state_is_never_behind_events_already_read(self, store: Store) -> None:
+        await store.append(STREAM, expected_seq=0, events=created())
+        writing = asyncio.create_task(self._grow(store, 200))
+        while not writing.done():
+            log = await store.read(STREAM)
+            state = await store.investigation(STREAM.partition("/")[2])
+            assert state.seq >= log[-1].seq
+        await writing
+
+    async def _grow(self, store: Store, size: int) -> None:
+        for seq in range(2, size):
+            await store.append(STREAM, expected_seq=seq, events=[event(EventKind.GUIDANCE_GIVEN, {"text": "x"})])
+
     async def test_workspaces_do_not_see_each_other(self, open_store: Opener, url: str) -> None:
         one = await open_store(workspace="one")
         await one.append("access", expected_seq=0, events=[event(EventKind.SIGNED_IN, {"who": "U1"})])
