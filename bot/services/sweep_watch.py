@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -9,7 +10,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from bot.analysis.anomaly.detector import Detector, Tuning, Verdicts
-from bot.domain.anomaly import Signal
+from bot.domain.anomaly import Point, Signal
 from bot.domain.states import Severity
 from bot.services.sweep_config import Limit, Sweep
 from bot.services.sweep_judging import sentence, severity_of
@@ -19,6 +20,7 @@ _FIRST_PLACES = 64
 _MOST_SERIES = 20_000
 _LONGEST_QUERY = 2_000
 _NORMAL = 3.0
+_RECENT = 60
 
 
 @dataclass
@@ -76,6 +78,8 @@ class Watch:
         self._detector = Detector(_FIRST_PLACES, self._tuning)
         self._room = _FIRST_PLACES
         self._places: dict[str, Place] = {}
+        self._recent = np.full((_FIRST_PLACES, _RECENT), np.nan)
+        self._times: deque[float] = deque(maxlen=_RECENT)
         self._query = ""
 
     @property
@@ -128,10 +132,14 @@ class Watch:
         larger = Detector(self._room * 2, self._tuning)
         larger.restore(rows, self._detector.state(rows))
         self._detector, self._room = larger, self._room * 2
+        self._recent = np.vstack([self._recent, np.full_like(self._recent, np.nan)])
 
     def _step(self, at: float, column: dict[int, float], *, learning: bool, tick: Tick) -> None:
         values = np.full(self._room, np.nan)
         values[list(column)] = list(column.values())
+        self._recent = np.roll(self._recent, -1, axis=1)
+        self._recent[:, -1] = values
+        self._times.append(at)
         low, high = (bound.copy() for bound in self._detector.bounds())
         verdicts = self._detector.update(values)
         for place in self._places.values():
@@ -179,7 +187,14 @@ class Watch:
             unit=one.unit,
             unusual=seen.unusual,
             query=self._query,
+            points=self._newest(place.row),
         )
+
+    def _newest(self, row: int) -> tuple[Point, ...]:
+        """The newest points of a series, for its picture."""
+        values = self._recent[row, _RECENT - len(self._times) :]
+        known = [(at, float(value)) for at, value in zip(self._times, values, strict=True) if not np.isnan(value)]
+        return tuple(known)
 
     def _report(self, place: Place, signal: Signal, severity: Severity | None, tick: Tick) -> None:
         judged = severity or severity_of(signal)
