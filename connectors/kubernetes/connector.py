@@ -69,9 +69,9 @@ class KubernetesConnector(QueryTools, NetworkTools, ChangeTools, WriteTools, Con
     async def _api(self) -> Any:
         async with self._opening:
             if self._client is None:
-                from kubernetes_asyncio import client
-
                 configuration = await client_configuration(self.config, name=self.name)
+                from kubernetes_asyncio import client  # by now loaded, in a thread: it takes over a second
+
                 try:
                     self._client = client.ApiClient(configuration)
                 except OSError as error:
