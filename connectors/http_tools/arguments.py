@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, StrictBool, StrictFloat, StrictInt, create_model
 
+from connectors._writes import WriteArguments
 from connectors.base import Arguments
 from connectors.http_tools.config import HttpTool, Parameter
 
@@ -14,7 +15,8 @@ def arguments_of(tool: HttpTool) -> type[BaseModel]:
     """A model that refuses unknown names, wrong types and values out of bounds."""
     fields: dict[str, Any] = {name: _field(parameter) for name, parameter in tool.parameters.items()}
     title = "".join(part.title() for part in tool.name.split("_"))
-    made: type[BaseModel] = create_model(f"{title}Arguments", __base__=Arguments, **fields)
+    base = WriteArguments if tool.effect == "write" else Arguments
+    made: type[BaseModel] = create_model(f"{title}Arguments", __base__=base, **fields)
     return made
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretStr, model_validator
 
 from connectors.http import HttpAccess
 from connectors.http_tools.template import WINDOW_NAMES, placeholders
@@ -13,6 +13,8 @@ from connectors.http_tools.template import WINDOW_NAMES, placeholders
 _TOOL_NAME = r"^[a-z]+(_[a-z0-9]+)+$"
 _PATH = re.compile(r"/(?!/)[^?#\s\\]*")
 Scalar = str | int | float | bool
+# What a write is given beside its own parameters: see connectors/_writes.py.
+WRITE_NAMES = frozenset({"proposal", "uid", "version"})
 
 
 class Parameter(BaseModel):
@@ -43,6 +45,25 @@ class Shape(BaseModel):
     name: str = Field(default="name", description="Path of an object's name.")
 
 
+class Target(BaseModel):
+    """The thing that a write changes, as a read: precondition before, and what tells afterwards whether it was done.
+
+    `mark` is where the answer holds the proposal's id once it was done. `fields` maps paths of the answer to the values
+    they have by then; without a mark they alone tell.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: str
+    query: dict[str, str] = Field(default_factory=dict)
+    uid: str = Field(default="", description="Path of what never changes, such as an id.")
+    version: str = Field(default="", description="Path of what every change changes.")
+    mark: str = ""
+    fields: dict[str, JsonValue] = Field(default_factory=dict)
+    made: bool = Field(default=False, description="The write makes it: before, there is none (404).")
+    if_match: bool = Field(default=False, description="Send the version as If-Match, so that the server compares.")
+
+
 class HttpTool(BaseModel):
     """One tool."""
 
@@ -57,6 +78,7 @@ class HttpTool(BaseModel):
     body: JsonValue = None
     parameters: dict[str, Parameter] = Field(default_factory=dict)
     answer: Shape = Shape()
+    target: Target | None = None
 
     @model_validator(mode="after")
     def _sound(self) -> HttpTool:
@@ -69,14 +91,33 @@ class HttpTool(BaseModel):
         for name in self.parameters:
             if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
                 raise ValueError(f"{self.name}: parameter {name!r} is not in small letters, digits and _")
-        known = set(self.parameters) | WINDOW_NAMES
+        known = set(self.parameters) | WINDOW_NAMES | (WRITE_NAMES if self.effect == "write" else frozenset())
         used: list[Any] = [*placeholders(self.path), *placeholders(self.query), *placeholders(self.body)]
+        used += self._check_target()
         unknown = sorted(set(used) - known)
         if unknown:
             raise ValueError(f"{self.name}: {unknown[0]} is no parameter")
         self._check_path()
         self._check_answer()
         return self
+
+    def _check_target(self) -> list[str]:
+        """What a write's target needs; gives the names that it uses."""
+        taken = sorted(WRITE_NAMES & set(self.parameters)) if self.effect == "write" else []
+        if taken:
+            raise ValueError(f"{self.name}: a write is given {taken[0]}; call the parameter something else")
+        target = self.target
+        if target is None:
+            return []
+        if self.effect == "read":
+            raise ValueError(f"{self.name}: only a write has a target")
+        if not _PATH.fullmatch(target.path):
+            raise ValueError(f"{self.name}: the target's path begins with one / and has no ? or #; use `query`")
+        if not (target.mark or target.fields):
+            raise ValueError(f"{self.name}: the target needs `mark` or `fields` to tell whether it was done")
+        if target.if_match and not target.version:
+            raise ValueError(f"{self.name}: if_match needs the target's version")
+        return [*placeholders(target.path), *placeholders(target.query), *placeholders(target.fields)]
 
     def _check_path(self) -> None:
         for name in placeholders(self.path):
@@ -97,6 +138,10 @@ class HttpToolsConfig(HttpAccess):
         default=None, pattern=r"^/[^?#\s]*$", description="What `check` asks; the address alone unless set."
     )
     allow_private: bool = Field(default=False, description="The host's name may resolve to a private address.")
+    writes: bool = Field(default=False, description="Carry out changes that were approved; otherwise only read.")
+    signing_secret: SecretStr | None = Field(
+        default=None, min_length=16, description="Writes are signed with it, as Standard Webhooks says."
+    )
 
     @model_validator(mode="after")
     def _distinct(self) -> HttpToolsConfig:
@@ -105,3 +150,8 @@ class HttpToolsConfig(HttpAccess):
         if twice:
             raise ValueError(f"the tool {twice} is there twice")
         return self
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        signing = (self.signing_secret.get_secret_value(),) if self.signing_secret else ()
+        return (*super().secrets, *signing)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, JsonValue, ValidationError
 
 from connectors._json import mapping
+from connectors._writes import OutcomeArguments
 from connectors.base import Answer, Ask, Connector, parse_arguments
 from connectors.errors import ConnectorError, Malformed, NotFound, Rejected
 from connectors.http import HttpClient, looks_like_html
 from connectors.http_tools.addresses import check_host
 from connectors.http_tools.arguments import arguments_of
+from connectors.http_tools.changing import Changing
 from connectors.http_tools.config import HttpTool, HttpToolsConfig
 from connectors.http_tools.shaping import shaped
 from connectors.http_tools.template import fill_body, fill_path, fill_query, window_values
@@ -51,6 +54,12 @@ class HttpToolsConnector(Connector[HttpToolsConfig]):
         self._described = {tool.name: tool for tool in config.tools}
         for described in config.tools:
             self.declare(_declared(described), self._runner(described))
+        self._changing = Changing(self._http, config, name=name, clock=clock)
+        if config.writes and any(tool.effect == "write" for tool in config.tools):
+            self.declare(_READ_OUTCOME, self._read_outcome)
+
+    def tools(self) -> Sequence[Tool]:
+        return [tool for tool in super().tools() if self.config.writes or tool.effect is Effect.READ]
 
     async def open(self) -> None:
         await self._http.open()
@@ -69,7 +78,7 @@ class HttpToolsConnector(Connector[HttpToolsConfig]):
         except (NotFound, Rejected):
             if path is not None:
                 raise
-        writes = [tool.name for tool in self.config.tools if tool.effect == "write"]
+        writes = [tool.name for tool in self.config.tools if tool.effect == "write" and self.config.writes]
         words = f"Answers; {len(self.config.tools)} tools"
         words += f", of which {', '.join(writes)} write after an approval" if writes else ", all of them read"
         return Health(status=HealthStatus.HEALTHY, latency_ms=0.0, detail=f"{words}.", writable=bool(writes) or None)
@@ -82,15 +91,30 @@ class HttpToolsConnector(Connector[HttpToolsConfig]):
         return SourceSchema(entries=tuple(entries))
 
     async def preview(self, call: ToolCall) -> Preview:
-        """What a write would send, to the letter; nothing is sent."""
-        described = self._described.get(call.tool)
-        if described is None or described.effect != "write":
-            raise Rejected(f"{call.tool} changes nothing, so there is nothing to preview.")
-        arguments = parse_arguments(self.tool(call.tool), call)
+        """What a write would send, to the letter, and its target as it is; nothing is sent."""
+        described, arguments = self._write(call)
         values = arguments.model_dump(mode="json") | window_values(call.window)
         path, query, body = _request(described, values)
         asked = _shown(described.method, path, query, body)
-        return Preview(target=f"{self.config.url}{path}", diff=asked)
+        where = f"{self.config.url}{path}"
+        if described.target is None:
+            return Preview(target=where, diff=asked, warnings=("Nothing tells afterwards whether it was carried out.",))
+        await self._allowed()
+        return await self._changing.preview(described.target, values, target_name=where, asked=asked)
+
+    def _write(self, call: ToolCall) -> tuple[HttpTool, BaseModel]:
+        described = self._described.get(call.tool)
+        if described is None or described.effect != "write":
+            raise Rejected(f"{call.tool} changes nothing, so there is nothing to preview.")
+        if not self.config.writes:
+            raise Rejected(f"{self.name} is set up for reading only. Set writes: true to allow approved changes.")
+        return described, parse_arguments(self.tool(call.tool), call)
+
+    async def _read_outcome(self, arguments: OutcomeArguments, ask: Ask) -> Answer:
+        """Whether a write was carried out, told from its target."""
+        described, wanted = self._write(ToolCall(connector="", tool=arguments.tool, arguments=arguments.arguments))
+        await self._allowed()
+        return await self._changing.outcome(described.target, wanted.model_dump(mode="json"), limits=ask.limits)
 
     def _runner(self, described: HttpTool) -> Any:
         async def run(arguments: BaseModel, ask: Ask) -> Answer:
@@ -102,11 +126,18 @@ class HttpToolsConnector(Connector[HttpToolsConfig]):
         values = arguments.model_dump(mode="json") | window_values(ask.window)
         path, query, body = _request(described, values)
         await self._allowed()
+        headers: dict[str, str] = {}
+        content = None
+        if described.effect == "write":
+            self._write(ToolCall(connector="", tool=described.name, arguments=arguments.model_dump(mode="json")))
+            content = json.dumps(body, ensure_ascii=False, separators=(",", ":")) if body is not None else None
+            headers = await self._changing.headers(described.target, values, content=content, limits=ask.limits)
         reply = await self._http.request(
             described.method,
             path,
             params=query or None,
-            body=body,
+            content=content,
+            headers=headers,
             max_bytes=ask.limits.max_bytes,
             timeout_s=ask.limits.deadline_s,
         )
@@ -141,6 +172,15 @@ class HttpToolsConnector(Connector[HttpToolsConfig]):
         parts = urlsplit(self.config.url)
         port = parts.port or (443 if parts.scheme == "https" else 80)
         await check_host(parts.hostname or "", port, name=self.name, allow_private=self.config.allow_private)
+
+
+_READ_OUTCOME = Tool(
+    name="read_outcome",
+    summary="Whether a write was carried out, told from its target.",
+    arguments=OutcomeArguments,
+    effect=Effect.READ,
+    returns=frozenset({EvidenceKind.OBJECTS}),
+)
 
 
 def _declared(described: HttpTool) -> Tool:

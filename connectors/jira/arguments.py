@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from connectors._writes import WriteArguments
 from connectors.base import Arguments
 
 Key = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,30}-[1-9][0-9]{0,9}$")]
@@ -30,7 +31,7 @@ class IssueArguments(Arguments):
     key: Key
 
 
-class CreateArguments(Arguments):
+class CreateArguments(WriteArguments):
     summary: Short
     description: Long = ""
     project: Annotated[str, Field(pattern=r"^([A-Z][A-Z0-9_]*)?$")] = Field(
@@ -41,17 +42,25 @@ class CreateArguments(Arguments):
     labels: list[Annotated[str, Field(pattern=r"^\S{1,255}$")]] = Field(default_factory=list, max_length=20)
 
 
-class CommentArguments(Arguments):
+class CommentArguments(WriteArguments):
     key: Key
     body: Annotated[str, Field(min_length=1, max_length=30_000)]
 
 
-class TransitionArguments(Arguments):
+class TransitionArguments(WriteArguments):
     key: Key
-    to: Short = Field(description="Name of the status to reach, or of the transition.")
+    to: Short = Field(description="Name of the status to reach.")
 
 
-class LinkArguments(Arguments):
+class LinkArguments(WriteArguments):
+    key: Key
+    other: Key
+    type: Annotated[str, Field(min_length=1, max_length=100)] = "Relates"
+
+
+class UnlinkArguments(WriteArguments):
+    """The link to take away, as `link_issues` made it."""
+
     key: Key
     other: Key
     type: Annotated[str, Field(min_length=1, max_length=100)] = "Relates"

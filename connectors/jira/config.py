@@ -25,6 +25,7 @@ class JiraConfig(BaseModel):
         default=None, description="Told from the address unless set."
     )
     issue_type: str = Field(default="Task", description="Type of tickets made here.")
+    writes: bool = Field(default=False, description="Carry out changes that were approved; otherwise only read.")
     verify: bool = True
     ca_file: str | None = None
     proxy: SecretStr | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from pydantic import ValidationError
@@ -14,7 +15,18 @@ from connectors.http import HttpClient
 from connectors.jira.config import JiraConfig
 from connectors.jira.tools_read import ReadTools
 from connectors.jira.tools_write import WriteTools
-from connectors.model import Clock, Health, HealthStatus, Limits, Preview, SchemaEntry, SourceSchema, ToolCall
+from connectors.model import (
+    Clock,
+    Effect,
+    Health,
+    HealthStatus,
+    Limits,
+    Preview,
+    SchemaEntry,
+    SourceSchema,
+    Tool,
+    ToolCall,
+)
 
 _PROBE = Limits(deadline_s=8.0, max_bytes=4_000_000)
 _WRITES = ("CREATE_ISSUES", "ADD_COMMENTS", "TRANSITION_ISSUES", "LINK_ISSUES", "DELETE_ISSUES", "ADMINISTER")
@@ -31,6 +43,12 @@ class JiraConnector(ReadTools, WriteTools, Connector[JiraConfig]):
     def __init__(self, *, name: str, config: JiraConfig, environment: str, clock: Clock) -> None:
         super().__init__(name=name, config=config, environment=environment, clock=clock)
         self.http = HttpClient(config.access(), name=name)
+
+    def tools(self) -> Sequence[Tool]:
+        return [tool for tool in super().tools() if self.config.writes or tool.effect is Effect.READ]
+
+    def declared(self, name: str) -> Tool:
+        return self.tool(name)
 
     async def open(self) -> None:
         await self.http.open()
@@ -81,5 +99,4 @@ class JiraConnector(ReadTools, WriteTools, Connector[JiraConfig]):
         return SourceSchema(entries=entries)
 
     async def preview(self, call: ToolCall) -> Preview:
-        declared = self.tool(call.tool)
-        return await self.preview_write(declared, call, Ask(call.window, _PROBE, self.clock))
+        return await self.preview_write(call, Ask(call.window, _PROBE, self.clock))

@@ -17,9 +17,11 @@ from tests.connectors.log_lines import CLOCK, WINDOW
 from tests.connectors.test_http_tools_contract import NAME, TOOLS, hosts, releases
 from tests.support.inventory_double import InventoryDouble
 
+WRITE: dict[str, Any] = {"method": "PUT", "effect": "write"}
+
 
 def make(server: InventoryDouble, tools: Any = TOOLS) -> Any:
-    config = CONNECTOR.Config.model_validate({"url": server.url, "token": "tok", "tools": tools})
+    config = CONNECTOR.Config.model_validate({"url": server.url, "token": "tok", "tools": tools, "writes": True})
     return CONNECTOR(name=NAME, config=config, environment="production", clock=CLOCK)
 
 
@@ -127,6 +129,12 @@ async def test_a_write_is_declared_previewed_and_sent_as_shown() -> None:
         ({"path": "/x/{a}", "parameters": {"a": {"optional": True}}}, "part of the path"),
         ({"answer": {"kind": "changes", "fields": {"at": "at"}}}, "changes need the fields"),
         ({"name": "Bad-Name"}, "pattern"),
+        ({"target": {"path": "/x", "mark": "m"}}, "only a write has a target"),
+        ({**WRITE, "target": {"path": "/x"}}, "needs `mark` or `fields`"),
+        ({**WRITE, "target": {"path": "/x", "mark": "m", "if_match": True}}, "needs the target's version"),
+        ({**WRITE, "target": {"path": "x", "mark": "m"}}, "begins with one /"),
+        ({**WRITE, "parameters": {"version": {}}}, "a write is given version"),
+        ({"path": "/x/{proposal}"}, "proposal is no parameter"),
     ],
 )
 def test_a_tool_that_cannot_be_sound_is_refused(change: dict[str, Any], words: str) -> None:

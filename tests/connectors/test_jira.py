@@ -21,7 +21,7 @@ BOTH = pytest.mark.parametrize("cloud", [True, False])
 def make(server: JiraDouble) -> Any:
     kind = "cloud" if server.cloud else "data_center"
     email = "bot@acme.test" if server.cloud else None
-    config = CONNECTOR.Config(server=server.url, email=email, token="tok", project="OPS", deployment=kind)
+    config = CONNECTOR.Config(server=server.url, email=email, token="tok", project="OPS", deployment=kind, writes=True)
     return CONNECTOR(name="jira/main", config=config, environment="production", clock=CLOCK)
 
 
@@ -35,6 +35,12 @@ async def ask(server: JiraDouble, tool: str, **arguments: Any) -> Any:
         return await connector.call(wish(tool, **arguments), Limits())
     finally:
         await connector.close()
+
+
+async def write(server: JiraDouble, tool: str, **arguments: Any) -> Any:
+    """As it is done after an approval: bound to the target that the preview saw."""
+    seen = await preview(server, tool, **arguments)
+    return await ask(server, tool, **arguments, uid=seen.target_uid, version=seen.target_version)
 
 
 async def preview(server: JiraDouble, tool: str, **arguments: Any) -> Any:
@@ -78,10 +84,13 @@ async def test_the_guard_refuses_what_is_no_search() -> None:
 
 
 def test_writes_are_declared_as_writes() -> None:
-    config = CONNECTOR.Config(server="https://acme.atlassian.net", email="a@b.c", token="t")
+    config = CONNECTOR.Config(server="https://acme.atlassian.net", email="a@b.c", token="t", writes=True)
     connector = CONNECTOR(name="jira/main", config=config, environment="production", clock=CLOCK)
     writes = {tool.name for tool in connector.tools() if tool.effect is Effect.WRITE}
-    assert writes == {"create_issue", "add_comment", "transition_issue", "link_issues"}
+    assert writes == {"create_issue", "add_comment", "transition_issue", "link_issues", "unlink_issues"}
+    reading = CONNECTOR.Config(server="https://acme.atlassian.net", email="a@b.c", token="t")
+    connector = CONNECTOR(name="jira/main", config=reading, environment="production", clock=CLOCK)
+    assert all(tool.effect is Effect.READ for tool in connector.tools()), "changes nothing unless it says so"
     assert config.is_cloud
 
 
@@ -99,7 +108,7 @@ async def test_a_preview_changes_nothing_and_shows_the_exact_fields(cloud: bool)
     assert (made.target, made.target_uid) == ("project OPS", "100")
     assert '"summary": "Payment fails"' in made.diff
     assert '"inquest"' in made.diff
-    assert comment.target_version == "2026-02-01T10:00:00.000Z"
+    assert comment.target_version == "To Do"
     assert comment.target_uid == "1007"
     assert "- status: To Do\n+ status: In Progress" in moved.diff
     assert "OPS-7 Relates OPS-9" in linked.diff
@@ -108,22 +117,22 @@ async def test_a_preview_changes_nothing_and_shows_the_exact_fields(cloud: bool)
 @BOTH
 async def test_writes_do_one_thing_and_answer_the_ticket_as_it_is_then(cloud: bool) -> None:
     async with JiraDouble(issues(), cloud=cloud) as server:
-        made = (await ask(server, "create_issue", summary="Payment fails", description="It [broke]")).payload.items[0]
+        made = (await write(server, "create_issue", summary="Payment fails", description="It [broke]")).payload.items[0]
         assert made.name == "OPS-131"
         stored = server.issues["OPS-131"]["description"]
         assert plain(stored).strip() == "It [broke]" if cloud else stored == "It \\[broke\\]"
-        noted = (await ask(server, "add_comment", key="OPS-7", body="Found it")).payload.items[0]
+        noted = (await write(server, "add_comment", key="OPS-7", body="Found it")).payload.items[0]
         assert "Found it" in noted.fields["comments"][-1]["text"]
-        moved = (await ask(server, "transition_issue", key="OPS-7", to="In Progress")).payload.items[0]
+        moved = (await write(server, "transition_issue", key="OPS-7", to="In Progress")).payload.items[0]
         assert moved.fields["status"] == "In Progress"
-        await ask(server, "link_issues", key="OPS-7", other="OPS-9", type="Blocks")
+        await write(server, "link_issues", key="OPS-7", other="OPS-9", type="Blocks")
         assert server.links[0]["type"] == {"name": "Blocks"}
 
 
 async def test_a_status_that_cannot_be_reached_names_those_that_can() -> None:
     async with JiraDouble(issues(), cloud=True) as server:
         with pytest.raises(NotFound, match="It can move to: In Progress"):
-            await ask(server, "transition_issue", key="OPS-7", to="Done")
+            await write(server, "transition_issue", key="OPS-7", to="Done")
         with pytest.raises(Rejected, match="key"):
             await ask(server, "get_issue", key="OPS-7/../../myself")
 

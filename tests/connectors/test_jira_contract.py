@@ -17,6 +17,7 @@ from tests.support.jira_double import JiraDouble
 TOKEN = "ATATT-never-shown-0123456789"
 NAME = "jira/main"
 EMAIL = "bot@acme.test"
+OUTCOME: dict[str, Any] = {"tool": "transition_issue", "arguments": {"key": "OPS-7", "to": "Done"}}
 
 
 def issues() -> dict[str, dict[str, Any]]:
@@ -72,6 +73,7 @@ class _JiraContract(ConnectorContract):
             self.call("search_similar", words="payment refused"),
             self.call("get_issue", key="OPS-7"),
             self.call("list_transitions", key="OPS-7"),
+            ToolCall(connector=NAME, tool="read_outcome", arguments=OUTCOME),
         )
 
     def sized_call(self) -> tuple[ToolCall, int]:

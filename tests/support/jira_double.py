@@ -73,14 +73,27 @@ class JiraDouble(HttpDouble):
         return {"startAt": begin, "maxResults": end - begin, "total": len(found), "issues": page}
 
     def _shown(self, key: str, wanted: list[str]) -> Any:
-        fields = self.issues[key]
+        fields = {**self.issues[key], "issuelinks": self._links(key)}
         return {"id": str(1000 + int(key.split("-")[1])), "key": key, "fields": {n: fields.get(n) for n in wanted}}
+
+    def _links(self, key: str) -> list[Any]:
+        """As either end sees them: the inward issue has the outward one, and the other way round."""
+        found = []
+        for one in self.links:
+            ends = {"inwardIssue": one["outwardIssue"], "outwardIssue": one["inwardIssue"]}
+            for mine, other in (("inwardIssue", "outwardIssue"), ("outwardIssue", "inwardIssue")):
+                if one[mine]["key"] == key:
+                    found.append({"id": one["id"], "type": one["type"], other: ends[mine]})
+        return found
 
     def _issue(self, asked: Asked, path: str) -> Any:
         if asked.method == "POST" and path == "/issue":
             return self._create(asked.body["fields"])
         if asked.method == "POST" and path == "/issueLink":
-            self.links.append(asked.body)
+            self.links.append({**asked.body, "id": str(500 + len(self.links))})
+            return ""
+        if asked.method == "DELETE" and (link := re.fullmatch(r"/issueLink/(\d+)", path)):
+            self.links = [one for one in self.links if one["id"] != link[1]]
             return ""
         found = re.fullmatch(r"/issue/([A-Z]+-\d+)(/comment|/transitions)?", path)
         if found is None or found[1] not in self.issues:
@@ -93,6 +106,9 @@ class JiraDouble(HttpDouble):
             return {"transitions": _transitions(fields)}
         if part is None and asked.method == "GET":
             return self._shown(key, asked.query["fields"].split(","))
+        if part == "/comment" and asked.method == "GET":
+            comments = fields.get("comment", {"comments": []})["comments"]
+            return {"comments": comments[::-1] if asked.query.get("orderBy") == "-created" else comments}
         if asked.method != "POST" or part is None:
             self.refused_writes.append(f"{asked.method} {path}")
             raise RefusedError(405, {"errorMessages": ["Method not allowed"]})
@@ -172,6 +188,8 @@ def _one(tokens: list[str], key: str, fields: Mapping[str, Any]) -> tuple[bool, 
 def _compare(name: str, operator: str, value: str, key: str, fields: Mapping[str, Any]) -> bool:
     if name == "text":
         return value.lower() in f"{fields.get('summary')} {fields.get('description')}".lower()
+    if name == "labels":
+        return (value in (fields.get("labels") or [])) == (operator == "=")
     if name in ("created", "updated"):
         at = datetime.fromisoformat(fields[name])
         edge = datetime.fromisoformat(value).replace(tzinfo=UTC)
