@@ -126,7 +126,7 @@ class Worker:
             if not asked:
                 continue
             try:
-                held = await self._store.renew_all(worker=self._name, lease_s=self._lease_s)
+                held = await self._store.renew_all(asked, worker=self._name, lease_s=self._lease_s)
             except (BotError, OSError) as error:
                 log.warning("worker.renew_failed", reason=str(error))
                 continue

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from bot.errors import StoreBusy
+from bot.errors import BotError, StoreBusy
 from bot.store.writing import Writing, is_written, write
 
 T = TypeVar("T")
@@ -91,8 +91,14 @@ def append_work(writing: Writing, *, again: bool) -> Work[None]:
     """The ordinary way to write an append; twice is harmless, for the hash tells whether it was committed."""
 
     def work(connection: Connection) -> None:
-        if not (again and is_written(connection, writing)):
+        if again and is_written(connection, writing):
+            return
+        try:
             write(connection, writing)
+        except BotError as error:
+            # The earlier try may have been under way until we waited for its locks: then this refusal is its success.
+            if not again or isinstance(error.__cause__, SQLAlchemyError) or not is_written(connection, writing):
+                raise
 
     return work
 

@@ -5,13 +5,13 @@ Each claim is an event of its own (`Claimed`), so that an attempt is counted bef
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Executable, bindparam, exists, func, literal_column, or_, select, text, update
+from sqlalchemy import Connection, Executable, bindparam, case, exists, func, literal_column, or_, select, text, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from bot.domain.events import EventKind, NewEvent
@@ -133,26 +133,38 @@ def process_is_gone(holder: ColumnElement[int]) -> ColumnElement[bool]:
 
 
 def renew(connection: Connection, fence: Fence, *, until: Callable[[Connection], datetime]) -> None:
-    """Keep the claim. FenceLost when it is another's by now."""
+    """Keep the claim, at least until then. FenceLost when it is another's by now."""
     target = table("investigations")
     mine = (
         target.c.id == fence.investigation_id,
         target.c.worker == fence.worker,
         target.c.fence == fence.token,
     )
-    changed = connection.execute(update(target).where(*mine).values(lease_until=until(connection)))
+    changed = connection.execute(update(target).where(*mine).values(lease_until=_no_sooner(until(connection))))
     if changed.rowcount != 1:
         raise fence_lost(fence)
 
 
-def renew_all(connection: Connection, worker: str, holder: int, *, until: datetime) -> dict[str, int]:
-    """Keep every claim of a worker: investigation id to fencing token of those that are still its own."""
+def renew_all(
+    connection: Connection, fences: Collection[Fence], *, worker: str, holder: int, until: datetime
+) -> dict[str, int]:
+    """Keep these claims of a worker: investigation id to fencing token of those that are still its own.
+
+    Only those it names: a claim whose commit it never heard of, or that it could not give back, has to run out.
+    """
     target = table("investigations")
-    mine = (target.c.worker == worker, target.c.holder == holder)
+    wanted = target.c.id.in_([fence.investigation_id for fence in fences])
+    mine = (target.c.worker == worker, target.c.holder == holder, wanted)
     kept = connection.execute(
-        update(target).where(*mine).values(lease_until=until).returning(target.c.id, target.c.fence)
+        update(target).where(*mine).values(lease_until=_no_sooner(until)).returning(target.c.id, target.c.fence)
     )
     return {row.id: row.fence for row in kept}
+
+
+def _no_sooner(until: datetime) -> ColumnElement[datetime]:
+    """`until`, or the end that the lease has already when that is later."""
+    target = table("investigations")
+    return case((target.c.lease_until > until, target.c.lease_until), else_=until)
 
 
 def release(connection: Connection, fence: Fence) -> bool:

@@ -3,14 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import time
-from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from datetime import datetime, timedelta
-from typing import TypeVar
-
-from sqlalchemy import Connection
+from collections.abc import AsyncIterator, Collection, Sequence
 
 from bot.domain.events import Event, NewEvent
 from bot.domain.evidence import Evidence
@@ -19,14 +12,16 @@ from bot.domain.investigation import Investigation
 from bot.domain.remediation import Proposal, ProposalState
 from bot.domain.states import InvestigationState
 from bot.errors import BotError, InvalidRequest, SequenceConflict, StoreBusy, UnknownId
-from bot.store import access, claims, outbox, reading, remediation, rows, verify
-from bot.store.backend import Backend, Work
+from bot.store import access, reading, remediation, rows, verify
+from bot.store.backend import Backend
 from bot.store.gathering import Gathered
-from bot.store.model import Appended, BrokenLink, Claim, DuplicateDelivery, Fence, Outgoing, Posted, RoleBinding
+from bot.store.model import Appended, BrokenLink, DuplicateDelivery, Fence, RoleBinding
 from bot.store.opening import open_backend
 from bot.store.query_history import QueryHistory
+from bot.store.queue import Queue
 from bot.store.retrying import again_when_away
 from bot.store.search import Search
+from bot.store.showing import Showing
 from bot.store.signals import Signals, wait_for
 from bot.store.writing import (
     EMPTY,
@@ -40,22 +35,16 @@ from bot.store.writing import (
 )
 from connectors.model import Clock, SystemClock
 
-_KEPT_HEADS = 512
 _FOLLOW_POLL_S = 1.0
 _CHUNK = 1_000
-_OUTBOX = "outbox"
-T = TypeVar("T")
 
 
-class Store:
+class Store(Queue, Showing):
     """Everything durable. Errors are BotErrors with a sentence that is safe to show."""
 
     def __init__(self, backend: Backend, *, workspace: str, clock: Clock, signals: Signals) -> None:
-        self._backend, self._workspace, self._clock, self._signals = backend, workspace, clock, signals
-        self._heads: OrderedDict[str, Head] = OrderedDict()
+        super().__init__(backend, workspace=workspace, clock=clock, signals=signals)
         self._seqs = Gathered(self._ask_seqs)
-        self._looked, self._closed = 0.0, False
-        self._writes: set[asyncio.Task[Head]] = set()
 
     @classmethod
     async def open(
@@ -69,20 +58,6 @@ class Store:
         signals = Signals()
         backend = await open_backend(url, signals=signals, create=create)
         return cls(backend, workspace=workspace, clock=clock or SystemClock(), signals=signals)
-
-    @property
-    def alone(self) -> bool:
-        """No other process can work on this database."""
-        return self._backend.alone
-
-    async def close(self) -> None:
-        """Finish what was promised, free the claims' liveness, close the database. Twice does no harm."""
-        if self._closed:
-            return
-        self._closed = True
-        if self._writes:
-            await asyncio.wait(self._writes)
-        await self._backend.close()
 
     # events
 
@@ -153,22 +128,6 @@ class Store:
     async def _write_surely(self, writing: Writing) -> None:
         """Across a broken link: the hash says whether an earlier try was committed, so it is never written twice."""
         await again_when_away(lambda attempt: self._backend.append(writing, again=attempt > 0))
-
-    async def _again(self, work: Work[T]) -> T:
-        """Write what may safely be written twice."""
-        return await again_when_away(lambda _: self._backend.write(work))
-
-    async def _ask(self, work: Work[T]) -> T:
-        return await again_when_away(lambda _: self._backend.read(work))
-
-    def _remember(self, writing: Writing) -> None:
-        self._heads[writing.stream] = writing.after
-        self._heads.move_to_end(writing.stream)
-        while len(self._heads) > _KEPT_HEADS:
-            self._heads.popitem(last=False)
-        state = writing.after.investigation
-        self._signals.appended(writing.stream, writing.events, work=state is not None and rows.is_ready(state))
-        self._backend.hint(writing.stream)
 
     async def read(self, stream: str, *, after: int = 0, limit: int = 10_000) -> list[Event]:
         """The events behind `after`, in order; empty for an unknown stream."""
@@ -256,66 +215,6 @@ class Store:
         """In the order of the ids; unknown ones are left out."""
         return await self._ask(lambda c: reading.evidence(c, self._workspace, ids)) if ids else []
 
-    # claims
-
-    async def claim_next(self, *, worker: str, lease_s: float = 15.0) -> Claim | None:
-        """Take the next investigation that needs a worker, people's before schedules'; None when there is none."""
-        self._signals.work.clear()
-        claimer = self._claimer(worker=worker, lease_s=lease_s)
-        taken = await self._backend.write(lambda c: claims.claim(c, claimer))
-        if taken is None:
-            return None
-        self._remember(taken[1])
-        return taken[0]
-
-    async def renew(self, fence: Fence, *, lease_s: float = 15.0) -> None:
-        """Keep a claim for another `lease_s`. FenceLost."""
-        await self._again(lambda c: claims.renew(c, fence, until=self._until(lease_s)))
-
-    async def renew_all(self, *, worker: str, lease_s: float = 15.0) -> dict[str, int]:
-        """Keep every claim of this worker with one statement; gives investigation id → token of those still held."""
-        until = self._until(lease_s)
-        return await self._again(lambda c: claims.renew_all(c, worker, self._backend.holder, until=until(c)))
-
-    async def release(self, fence: Fence) -> None:
-        """Give a claim back. Nothing happens when it was lost already."""
-        if await self._again(lambda c: claims.release(c, fence)):
-            self._signals.work.set()
-
-    async def wait_for_work(self, timeout_s: float) -> None:
-        """Return when there may be something to claim, at the latest after `timeout_s`.
-
-        A process that died makes no sound: every now and then the table is asked, once for all who wait.
-        """
-        end = time.monotonic() + timeout_s
-        while (left := end - time.monotonic()) > 0:
-            if await wait_for(self._signals.work, min(left, self._backend.poll_s)):
-                return
-            await self._look_for_work()
-
-    async def _look_for_work(self) -> None:
-        now = time.monotonic()
-        if now < self._looked + self._backend.poll_s / 2:
-            return
-        self._looked = now
-        claimer = self._claimer(worker="", lease_s=0)
-        with contextlib.suppress(StoreBusy):
-            if await self._backend.read(lambda c: claims.is_waiting(c, claimer)):
-                self._signals.work.set()
-
-    def _claimer(self, *, worker: str, lease_s: float) -> claims.Claimer:
-        return claims.Claimer(
-            workspace=self._workspace,
-            worker=worker,
-            holder=self._backend.holder,
-            lease_s=lease_s,
-            now=self._clock.now(),
-            cached=self._heads.get,
-        )
-
-    def _until(self, lease_s: float) -> Callable[[Connection], datetime]:
-        return lambda c: claims.database_now(c, self._clock.now()) + timedelta(seconds=lease_s)
-
     @property
     def search(self) -> Search:
         """Words and likeness over finished investigations."""
@@ -325,43 +224,6 @@ class Store:
     def query_history(self) -> QueryHistory:
         """Questions that people asked of single sources."""
         return QueryHistory(ask=self._ask, write=self._again, workspace=self._workspace)
-
-    # outbox
-
-    async def outgoing(self, *, limit: int = 100) -> list[Outgoing]:
-        """The streams that have got further than what was shown of them, longest waiting first."""
-        self._signals.outgoing.clear()
-        return await self._ask(lambda c: outbox.waiting(c, self._workspace, limit=limit))
-
-    async def mark_published(self, stream: str, seq: int) -> None:
-        """The stream was shown up to `seq`."""
-        await self._again(lambda c: outbox.mark_published(c, self._workspace, stream, seq))
-
-    async def wait_for_outgoing(self, timeout_s: float) -> None:
-        """Return when something may have to be shown, at the latest after `timeout_s`."""
-        await wait_for(self._signals.outgoing, timeout_s)
-
-    async def hold_outbox(self, *, worker: str, lease_s: float = 5.0) -> bool:
-        """True when this worker publishes for the next `lease_s`; ask again before they are over."""
-        return await self.hold(_OUTBOX, worker=worker, lease_s=lease_s)
-
-    async def hold(self, name: str, *, worker: str, lease_s: float = 5.0) -> bool:
-        """The same for any duty that one process has at a time, such as the schedule."""
-        duty = outbox.Duty(self._workspace, name, worker, self._backend.holder, lease_s)
-        return await self._again(lambda c: outbox.hold(c, duty, self._clock.now()))
-
-    async def drop(self, name: str, *, worker: str) -> None:
-        """Let another have the duty at once."""
-        duty = outbox.Duty(self._workspace, name, worker, self._backend.holder, 0.0)
-        await self._again(lambda c: outbox.drop(c, duty))
-
-    async def posted(self, stream: str) -> list[Posted]:
-        """What of the stream was posted where."""
-        return await self._ask(lambda c: outbox.posted(c, self._workspace, [stream]))
-
-    async def keep_posted(self, posted: Posted) -> None:
-        """Remember a message, or what it shows now."""
-        await self._again(lambda c: outbox.keep_posted(c, self._workspace, posted, self._clock.now()))
 
     # roles
 

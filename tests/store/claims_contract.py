@@ -9,7 +9,7 @@ import pytest
 from bot.domain.events import EventKind
 from bot.domain.states import InvestigationState
 from bot.errors import FenceLost, SequenceConflict
-from bot.store import Claim, Store
+from bot.store import Claim, Fence, Store
 from tests.store.conftest import Opener
 from tests.store.samples import created, event, moved
 
@@ -82,10 +82,21 @@ class ClaimsContract:
         await opened(store, 2)
         first, second = await claimed(store, lease_s=0.3), await claimed(store, lease_s=0.3)
         await store.renew(first.fence, lease_s=60)
-        kept = await store.renew_all(worker="w1", lease_s=60)
+        kept = await store.renew_all([first.fence, second.fence], worker="w1", lease_s=60)
         assert kept == {first.fence.investigation_id: 1, second.fence.investigation_id: 1}
+        await store.renew(second.fence, lease_s=0.1)  # a shorter one does not cut it short
         await asyncio.sleep(0.4)
         assert await store.claim_next(worker="w2") is None
+
+    async def test_a_claim_its_worker_does_not_know_runs_out(self, store: Store) -> None:
+        await opened(store, 1)
+        await opened(store, 2)
+        lost, known = await claimed(store, lease_s=0.2), await claimed(store, lease_s=0.2)
+        async with asyncio.timeout(10):
+            while (found := await store.claim_next(worker="w2")) is None:
+                assert lost.fence.investigation_id not in await store.renew_all([known.fence], worker="w1", lease_s=60)
+                await asyncio.sleep(0.02)
+        assert found.fence == Fence(investigation_id=lost.fence.investigation_id, worker="w2", token=2)
 
     async def test_what_was_given_back_can_be_claimed_and_no_longer_written(self, store: Store) -> None:
         await opened(store)

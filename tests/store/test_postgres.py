@@ -93,7 +93,7 @@ async def test_a_frozen_holder_is_replaced_when_its_lease_ends_and_then_refused(
     with pytest.raises(FenceLost):
         await frozen.append(STREAM, expected_seq=3, events=[moved("running")], fence=old.fence)
     await other.append(STREAM, expected_seq=4, events=[moved("running")], fence=new.fence)
-    assert await frozen.renew_all(worker="frozen") == {}
+    assert await frozen.renew_all([old.fence], worker="frozen") == {}
 
 
 async def test_another_process_is_woken(open_store: Opener) -> None:
