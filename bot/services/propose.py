@@ -74,6 +74,7 @@ class Proposer:
             return []
         facts = facts_of(leading, case.evidence)
         made: list[Proposal] = []
+        await asyncio.to_thread(self._books)  # a second of reading YAML, the first time
         for book in self.fitting(leading, facts)[:_MOST_BOOKS]:
             for change in book.changes:
                 if len(made) >= _MOST_PROPOSALS or any(_same_thing(p, change, facts) for p in made):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -49,11 +52,34 @@ def demo_settings(folder: Path, world: World, workspace: Workspace) -> Settings:
     )
 
 
+@contextmanager
+def apart() -> Iterator[asyncio.AbstractEventLoop]:
+    """A loop in a thread: a world computes for a while at a time, and nobody's acknowledgement should wait for it."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="world", daemon=True)
+    thread.start()
+    try:
+        yield loop
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
 @pytest.fixture
-async def demo(tmp_path: Path) -> AsyncIterator[Demo]:
+def world(tmp_path: Path) -> Iterator[World]:
     """The bad deployment, without a database of its own: the rollback is about Kubernetes."""
-    world = World("bad_deployment", 1, datetime.now(UTC), tmp_path / "world", with_postgres=False)
-    await world.start()
+    made = World("bad_deployment", 1, datetime.now(UTC), tmp_path / "world", with_postgres=False)
+    with apart() as loop:
+        asyncio.run_coroutine_threadsafe(made.start(), loop).result()
+        try:
+            yield made
+        finally:
+            asyncio.run_coroutine_threadsafe(made.stop(), loop).result()
+
+
+@pytest.fixture
+async def demo(tmp_path: Path, world: World) -> AsyncIterator[Demo]:
     workspace = Workspace()
     await workspace.start()
     app = await App.create(demo_settings(tmp_path, world, workspace), os.environ)
@@ -67,4 +93,3 @@ async def demo(tmp_path: Path) -> AsyncIterator[Demo]:
         await face.stop()
         await app.stop()
         await workspace.stop()
-        await world.stop()
