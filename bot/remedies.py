@@ -85,4 +85,8 @@ def _beginning(body: str) -> str:
 
 def tools_of(connectors: Sequence[Connector[Any]]) -> Mapping[str, Mapping[str, Tool]]:
     """Every tool that connectors of these types can have, writes that are switched off here too."""
-    return {c.type: {name: bound.tool for name, bound in type(c)._tools.items()} for c in connectors}
+    found: dict[str, dict[str, Tool]] = {}
+    for one in connectors:
+        # Its own as well as its type's: tools over HTTP are described in the configuration.
+        found.setdefault(one.type, {}).update((name, bound.tool) for name, bound in one._tools.items())
+    return found

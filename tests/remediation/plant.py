@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from bot.domain.access import Role, Squad
 from bot.domain.events import EventKind, NewEvent
@@ -18,6 +19,7 @@ from bot.services.policy import AccessFile, Roles
 from bot.services.propose import Proposer
 from bot.services.remediate import Pace, Remediation
 from bot.store import Store
+from connectors.base import Connector
 from connectors.model import Limits, SystemClock, ToolCall
 from tests.remediation.making import ANA, BO, CY, REQUESTER, SQUAD
 from tests.remediation.switch import Switch, SwitchConnector
@@ -48,18 +50,23 @@ class Process:
 
 @dataclass
 class Plant:
-    """A store, a switch, and the processes around them."""
+    """A store, a switch, and the processes around them. `more`: other targets, made anew for every process."""
 
     store: Store
     switch: Switch
     clock: Clock
     roles: Roles
+    more: Mapping[str, Callable[[], Connector[Any]]] = field(default_factory=dict)
+    held: list[Execute] = field(default_factory=list)
 
     def process(self, name: str = "one", pace: Pace = PACE) -> Process:
         store, roles, clock = self.store, self.roles, self.clock
         gate = ApprovalGate(store=store, roles=roles, clock=clock)
         limits = Limits(deadline_s=5.0)
-        execute = Execute({"switch/main": (SwitchConnector(self.switch), limits)}, clock=clock, approvals=gate)
+        others = {name: (make(), limits) for name, make in self.more.items()}
+        targets = {"switch/main": (SwitchConnector(self.switch), limits), **others}
+        execute = Execute(targets, clock=clock, approvals=gate)
+        self.held.append(execute)
         proposer = Proposer(store=store, execute=execute, books=tuple, roles=roles, clock=clock)
         remediation = Remediation(
             store=store, execute=execute, proposer=proposer, roles=roles, clock=clock, worker=name, pace=pace
@@ -67,10 +74,16 @@ class Plant:
         return Process(execute, Decisions(store=store, roles=roles, clock=clock), proposer, remediation)
 
     async def proposed(
-        self, risk: Risk = Risk.MEDIUM, *, key: str = "prop_1", undo: bool = False, settle_s: float = 60.0
+        self,
+        risk: Risk = Risk.MEDIUM,
+        *,
+        key: str = "prop_1",
+        undo: bool = False,
+        settle_s: float = 60.0,
+        wanted: ToolCall = CALL,
     ) -> Proposal:
         proposer = self.process().proposer
-        call, preview = await proposer.bind(CALL, key)
+        call, preview = await proposer.bind(wanted, key)
         back = ToolCall(connector="switch/main", tool="set_level", arguments={"level": 1}) if undo else None
         body = {"id": key, "title": "Set the level to 2", "risk": risk, "requester": REQUESTER, "squad": SQUAD}
         more = {"evidence": ("ev_1",), "undo": back, "settle_s": settle_s, "undo_title": "Set it back" if undo else ""}
@@ -90,16 +103,20 @@ class Plant:
 
 
 @contextlib.asynccontextmanager
-async def a_plant(folder: Path) -> AsyncIterator[Plant]:
-    """On SQLite. Ana leads the squad and Cy responds by role bindings; Bo is admin by configuration."""
+async def a_plant(
+    folder: Path, *, url: str | None = None, more: Mapping[str, Callable[[], Connector[Any]]] | None = None
+) -> AsyncIterator[Plant]:
+    """On SQLite, or at `url`. Ana leads the squad and Cy responds by role bindings; Bo is admin by configuration."""
     clock = Clock()
-    store = await Store.open(f"sqlite:///{folder}/inquest.db", create=True)
+    store = await Store.open(url or f"sqlite:///{folder}/inquest.db", create=True)
     squads = (Squad(name=SQUAD, services=("payment-service",)),)
     roles = Roles(store=store, access=AccessFile(), squads=squads, admins=(BO.id,))
-    plant = Plant(store, Switch(), clock, roles)
+    plant = Plant(store, Switch(), clock, roles, more or {})
     await plant.role(EventKind.ROLE_GRANTED, ANA.id, Role.LEAD, SQUAD)
     await plant.role(EventKind.ROLE_GRANTED, CY.id, Role.RESPONDER, SQUAD)
     try:
         yield plant
     finally:
+        for execute in plant.held:
+            await execute.close()
         await store.close()

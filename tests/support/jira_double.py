@@ -32,7 +32,7 @@ class JiraDouble(HttpDouble):
         super().__init__()
         self.issues = {key: dict(fields) for key, fields in issues.items()}
         self.links: list[Any] = []
-        self.cloud, self.may = cloud, may
+        self.cloud, self.may, self.project_id = cloud, may, "100"
         packed = base64.b64encode(f"{email}:{token}".encode()).decode()
         self._authorization = f"Basic {packed}" if cloud else f"Bearer {token}"
         self._root = "/rest/api/3" if cloud else "/rest/api/2"
@@ -55,7 +55,7 @@ class JiraDouble(HttpDouble):
             projects = [{"id": "100", "key": "OPS", "name": "Operations"}]
             return {"values": projects, "isLast": True} if self.cloud else projects
         if path == "/project/OPS":
-            return {"id": "100", "key": "OPS", "issueTypes": [{"name": "Task"}, {"name": "Incident"}]}
+            return {"id": self.project_id, "key": "OPS", "issueTypes": [{"name": "Task"}, {"name": "Incident"}]}
         if path == ("/search/jql" if self.cloud else "/search"):
             return self._search(asked.body)
         return self._issue(asked, path)
