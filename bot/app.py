@@ -70,6 +70,7 @@ class App:
     reasoner: Reasoner | Metered
     remedies: Remedies
     watch: Watch
+    discovered: asyncio.Event = field(default_factory=asyncio.Event)
     _background: list[asyncio.Task[None]] = field(default_factory=list)
     _closers: list[object] = field(default_factory=list)
 
@@ -160,6 +161,7 @@ class App:
     async def _discover_forever(self) -> None:
         while True:
             await self.catalogue.refresh()
+            self.discovered.set()
             await asyncio.sleep(_DISCOVERY_EVERY_S)
 
     async def role_words(self, principal: Principal) -> str:

@@ -55,8 +55,16 @@ async def up(settings: Settings, mode: SlackMode, *parts: Part) -> AsyncIterator
         stack.callback(configure_traces(settings.otlp_endpoint))
         app = await App.create(settings, os.environ)
         stack.push_async_callback(app.stop)
+        freezing = asyncio.create_task(_freeze(app), name="freeze")
+        stack.callback(freezing.cancel)
         face = await slack_face(app, mode) if Part.WEB in parts and mode is not SlackMode.OFF else None
         yield await stack.enter_async_context(running(app, face, *parts))
+
+
+async def _freeze(app: App) -> None:
+    """The first discovery loads the drivers: a collection over them stops everybody for a third of a second."""
+    await app.discovered.wait()
+    gc.freeze()
 
 
 @contextlib.asynccontextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
@@ -98,7 +99,8 @@ class Investigations:
         setting = await self._setting()
         window = request.window
         if window is None and request.since:
-            window = _since(request.since, time_zone=request.time_zone, now=now)
+            # In a thread: words that the grammar does not know load a library that takes a third of a second.
+            window = await asyncio.to_thread(_since, request.since, time_zone=request.time_zone, now=now)
         question = Question(
             text=text,
             asked_at=now,
