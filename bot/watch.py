@@ -28,7 +28,7 @@ from connectors.model import Clock, JsonObject
 
 log = structlog.get_logger(__name__)
 
-_SCHEDULE = Principal(kind=PrincipalKind.SCHEDULE, id="sweeps", name="Inquest's sweeps")
+SWEEPS = Principal(kind=PrincipalKind.SCHEDULE, id="sweeps", name="Inquest's sweeps")
 
 
 class Watch:
@@ -95,7 +95,7 @@ class Watch:
             channel=channel,
         )
         try:
-            opened = await self._investigations.open(request, by=_SCHEDULE, delivery_id=f"anomaly:{anomaly.id}")
+            opened = await self._investigations.open(request, by=SWEEPS, delivery_id=f"anomaly:{anomaly.id}")
         except BotError as error:
             log.warning("anomaly.not_investigated", anomaly=anomaly.id, reason=str(error))
             return None

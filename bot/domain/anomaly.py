@@ -77,7 +77,8 @@ class Answered(Frozen):
 class Anomaly(Frozen):
     """What people see as one card. `count` says how often it came; `signals` are the newest state of each series.
 
-    `peak` is the worst it ever was. `changes` is what was deployed or configured around the onset; None: not asked.
+    `peak` is the worst it ever was; `hushed` says why it makes no noise. `changes` is what was deployed or configured
+    around the onset; None: not asked.
     """
 
     id: str
@@ -99,6 +100,7 @@ class Anomaly(Frozen):
     useful: int = 0
     not_an_anomaly: int = 0
     muted: bool = False
+    hushed: str = ""
     episodes: tuple[Episode, ...] = ()
     answers: tuple[Answered, ...] = ()
     changes: tuple[Change, ...] | None = None
@@ -151,6 +153,7 @@ def _found(event: Event, anomaly_id: str) -> Anomaly:
         signals=signals,
         sweep=_text(event.payload.get("sweep")),
         channel=_text(event.payload.get("channel")),
+        hushed=_text(event.payload.get("hushed")) or "",
         first_seen_at=first,
         last_seen_at=event.at,
         episodes=(Episode(started_at=first),),
@@ -213,6 +216,7 @@ def _grouped(state: Anomaly, event: Event) -> Anomaly:
         "peak": worst((state.peak, severity)),
         "title": str(event.payload.get("title", state.title)),
         "last_seen_at": event.at if fresh else state.last_seen_at,
+        "hushed": str(event.payload.get("hushed", state.hushed)),
     }
     if again:
         begun = Episode(started_at=min((s.at for s in fresh), default=event.at))

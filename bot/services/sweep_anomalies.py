@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from bot.domain.access import SYSTEM, Principal
-from bot.domain.anomaly import Anomaly, AnomalyState, Signal
+from bot.domain.anomaly import Anomaly, AnomalyState, Signal, worst
 from bot.domain.digest import DigestLine, digest_stream
 from bot.domain.events import EventKind, NewEvent
 from bot.domain.ids import make_id
@@ -26,8 +26,8 @@ _ASKED_AT_ONCE = 4
 PAGED = frozenset({Severity.MEDIUM, Severity.HIGH, Severity.CRITICAL})
 """Anomalies that get a card of their own; the others go to the hour's digest."""
 Opener = Callable[[Anomaly], Awaitable[str | None]]
-Quiet = Callable[[Anomaly, datetime], str]
-"""Why this anomaly should not make a noise now; empty when it may."""
+Quiet = Callable[[Collection[Signal], Severity, datetime], str]
+"""Why these signals should not make a noise now; empty when they may."""
 
 
 class Anomalies:
@@ -50,7 +50,7 @@ class Anomalies:
         self._clock = clock
         self._channel_of = channel_of or (lambda _service: None)
         self._investigate, self._changes = investigate, changes
-        self._quiet = quiet or (lambda _anomaly, _now: "")
+        self._quiet = quiet or (lambda _signals, _severity, _now: "")
         self._book = Book(store, neighbours=neighbours)
         self._one_at_a_time = asyncio.Lock()
 
@@ -157,18 +157,26 @@ class Anomalies:
 
     def _grouping(self, anomaly: Anomaly, signals: Sequence[Signal], *, again: bool = False) -> JsonObject:
         after = list(({one.key: one for one in anomaly.signals} | {one.key: one for one in signals}).values())
+        live = [one for one in after if one.recovered_at is None]
+        severity = severity_of_group(after) if live else Severity.INFO
         return {
             "signals": [one.model_dump(mode="json") for one in signals],
-            "severity": severity_of_group(after).value if any(s.recovered_at is None for s in after) else "info",
+            "severity": severity.value,
             "title": title_of(after),
             "again": again,
+            "hushed": self._hushed(live, worst((severity, anomaly.peak))) if live else anomaly.hushed,
         }
+
+    def _hushed(self, signals: Collection[Signal], peak: Severity) -> str:
+        return self._quiet(signals, peak, self._clock.now()) if peak in PAGED else "low severity"
 
     async def _open(self, group: Sequence[Signal], *, sweep: str | None, channel: str | None) -> Anomaly:
         anomaly_id = make_id("an", secrets.token_bytes(10))
         service = next((signal.service for signal in group if signal.service), None)
         payload: JsonObject = {
-            **self._grouping(Anomaly(id=anomaly_id, first_seen_at=group[0].at, last_seen_at=group[0].at), group),
+            **self._grouping(
+                Anomaly(id=anomaly_id, peak=Severity.INFO, first_seen_at=group[0].at, last_seen_at=group[0].at), group
+            ),
             "fingerprint": group[0].fingerprint,
             "sweep": sweep,
             "channel": channel or self._channel_of(service or ""),
@@ -179,10 +187,9 @@ class Anomalies:
         return await self._told(await self._book.append(anomaly_id, [self._event(EventKind.ANOMALY_FOUND, payload)]))
 
     async def _told(self, anomaly: Anomaly) -> Anomaly:
-        """What is not worth a card, or must not make a noise now, goes to the hour's digest."""
-        why = self._quiet(anomaly, self._clock.now()) if anomaly.peak in PAGED else "low severity"
-        if why and anomaly.channel:
-            await self.digest(anomaly, why)
+        """What is not worth a card, or must make no noise now, goes to the hour's digest."""
+        if anomaly.hushed and anomaly.channel:
+            await self.digest(anomaly, anomaly.hushed)
         return anomaly
 
     async def digest(self, anomaly: Anomaly, why: str) -> None:

@@ -58,6 +58,7 @@ class SlackFace:
         self.publisher = Publisher(
             store=store, web=self.web, people=people, config=config, tickets=extras.ticket is not None
         )
+        self.publisher.anomalies.verbs, self.publisher.anomalies.clock = extras.anomalies, clock or SystemClock()
         self._http = _http(config, self._receiver, clock or SystemClock())
         self._socket: SocketReceiver | None = None
         self._tasks: list[asyncio.Task[None]] = []

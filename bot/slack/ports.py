@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bot.domain.access import Principal
+from bot.domain.events import Event
 from bot.domain.evidence import Evidence
 from bot.domain.investigation import Investigation
 from bot.domain.remediation import Proposal
 from bot.services.ask import Answered
 from bot.services.investigations import OpenRequest
+from bot.slack.anomaly_ports import AnomalyVerbs
 from bot.store import Outgoing, Posted
 from connectors.model import Health
 
@@ -53,6 +55,7 @@ class PublishingStore(Protocol):
     async def drop(self, name: str, *, worker: str) -> None: ...
     async def posted(self, stream: str) -> Sequence[Posted]: ...
     async def keep_posted(self, posted: Posted) -> None: ...
+    async def read(self, stream: str, *, after: int = 0, limit: int = 10_000) -> Sequence[Event]: ...
 
 
 Words = Callable[[str, Principal], Awaitable[str]]
@@ -93,6 +96,7 @@ class Extras:
     health: Callable[[], Awaitable[Mapping[str, Health]]] | None = None
     role: Callable[[Principal], Awaitable[str]] | None = None
     proposals: ProposalVerbs | None = None
+    anomalies: AnomalyVerbs | None = None
 
 
 __all__ = [

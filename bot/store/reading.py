@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import Connection, Row, select
 from sqlalchemy.sql.elements import ColumnElement
@@ -16,6 +17,8 @@ from bot.domain.investigation import Investigation
 from bot.domain.states import InvestigationState
 from bot.store.rows import as_text, investigation_from, table
 from bot.store.writing import EMPTY, INVESTIGATION_PREFIX, Head
+
+_PAUSED = InvestigationState.PAUSED
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,15 @@ def investigations(connection: Connection, workspace: str, wanted: Filter) -> li
     return [investigation_from(document) for document in connection.execute(query).scalars()]
 
 
+def quiet(connection: Connection, workspace: str, before: datetime, *, limit: int) -> list[Investigation]:
+    """Unfinished ones without an event since then, the longest quiet first; what waits for a person is left out."""
+    target = table("investigations")
+    states = sorted(state.value for state in InvestigationState if not state.is_settled and state is not _PAUSED)
+    still = (target.c.workspace == workspace, target.c.status.in_(states), target.c.updated_at < before)
+    query = select(target.c.document).where(*still).order_by(target.c.updated_at).limit(limit)
+    return [investigation_from(document) for document in connection.execute(query).scalars()]
+
+
 def _older_than(connection: Connection, investigation_id: str) -> ColumnElement[bool]:
     target = table("investigations")
     made = connection.execute(select(target.c.created_at).where(target.c.id == as_text(investigation_id))).scalar()
@@ -114,9 +126,18 @@ def by_origin(connection: Connection, workspace: str, channel: str, thread_ts: s
     if found is not None:
         return found
     stream = stream_posted_at(connection, workspace, channel, thread_ts)
-    if stream is None or not stream.startswith(INVESTIGATION_PREFIX):
-        return None
-    return investigation(connection, workspace, stream_subject(stream))
+    if stream is not None and not stream.startswith(INVESTIGATION_PREFIX):
+        stream = _card_below(connection, workspace, channel, thread_ts)  # the thread of an alert
+    return investigation(connection, workspace, stream_subject(stream)) if stream else None
+
+
+def _card_below(connection: Connection, workspace: str, channel: str, thread_ts: str) -> str | None:
+    """The investigation whose card is a reply to this message."""
+    posted = table("slack_messages")
+    there = [posted.c.workspace == workspace, posted.c.channel == channel, posted.c.thread_ts == thread_ts]
+    query = select(posted.c.stream).where(*there, posted.c.stream.startswith(INVESTIGATION_PREFIX))
+    found: str | None = connection.execute(query.order_by(posted.c.updated_at.desc()).limit(1)).scalar()
+    return found
 
 
 def stream_posted_at(connection: Connection, workspace: str, channel: str, ts: str) -> str | None:

@@ -10,6 +10,8 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 
+from bot.slack.anomaly_actions import AnomalyActions
+from bot.slack.anomaly_blocks import DISMISS, INVESTIGATE, MUTE, SNOOZE, USEFUL
 from bot.slack.blocks.proposal import APPROVE, APPROVE_FORM, DETAILS, REJECT, REJECT_FORM, refused_modal
 from bot.slack.blocks.text import from_slack
 from bot.slack.incoming import Body, Place, is_human_message
@@ -46,6 +48,7 @@ def register(app: AsyncApp, desk: Desk) -> None:
     app.view("wrong_cause")(_form(desk, actions.wrong_cause, field="why"))
     app.view("rerun")(_form(desk, actions.rerun, field="since"))
     _proposals(app, desk)
+    _anomalies(app, desk)
     _rest(app)
 
 
@@ -56,6 +59,15 @@ def _proposals(app: AsyncApp, desk: Desk) -> None:
     app.action(DETAILS)(_click(desk, proposals.details))
     app.view(APPROVE_FORM)(_plain_form(desk, proposals.approve_sent))
     app.view(REJECT_FORM)(_form(desk, proposals.reject_sent, field="why"))
+
+
+def _anomalies(app: AsyncApp, desk: Desk) -> None:
+    alerts = AnomalyActions(desk)
+    app.action(INVESTIGATE)(_click(desk, alerts.investigate))
+    app.action(SNOOZE)(_click(desk, alerts.snooze))
+    app.action(USEFUL)(_click(desk, alerts.useful))
+    app.action(DISMISS)(_click(desk, alerts.dismiss))
+    app.action(MUTE)(_click(desk, alerts.mute))
 
 
 def _rest(app: AsyncApp) -> None:

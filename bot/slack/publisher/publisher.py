@@ -17,6 +17,7 @@ from bot.domain.ids import investigation_stream, stream_subject
 from bot.domain.investigation import Investigation
 from bot.domain.remediation import PROPOSAL_PREFIX
 from bot.errors import BotError
+from bot.slack.anomaly_publisher import PREFIXES, AlertNotShown, AnomalyDrawer
 from bot.slack.blocks.rows import EvidenceBrief, Scene, brief_of
 from bot.slack.config import SlackConfig
 from bot.slack.people import People
@@ -54,6 +55,7 @@ class _Follow:
     tried_join: bool = False
     drawn: tuple[int, Scene, tuple[str, ...], list[Slot]] | None = None
     top: bool = False
+    alert: tuple[str, str] | None = None
     others: dict[str, int] = field(default_factory=dict)
 
 
@@ -69,6 +71,9 @@ class Publisher:
         self._config = config
         self._tickets = tickets
         self._poster = Poster(web, store)
+        self.anomalies = AnomalyDrawer(
+            store=store, poster=self._poster, people=people, config=config, ours=self._still_ours
+        )
         self._following: dict[str, _Follow] = {}
         self._briefs: OrderedDict[str, EvidenceBrief] = OrderedDict()
         self._held_at = self._looked_at = 0.0
@@ -95,6 +100,7 @@ class Publisher:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await self.anomalies.stop()
             with contextlib.suppress(BotError):
                 await self._store.drop(OUTBOX, worker=self._config.worker)
 
@@ -120,6 +126,9 @@ class Publisher:
         return time.monotonic() - self._held_at < SURE_S or await self._hold()
 
     async def _wake(self, stream: str, latest_seq: int) -> None:
+        if stream.startswith(PREFIXES):
+            self.anomalies.wake(stream)
+            return
         shown_in = await self._shown_in(stream)
         if shown_in is None:
             await self._store.mark_published(stream, latest_seq)
@@ -187,6 +196,10 @@ class Publisher:
         if investigation.origin.get("face") != "slack":
             await self._all_shown(follow, investigation.seq)
             return None
+        try:
+            follow.alert = follow.alert or await self.anomalies.place_of_alert(investigation.origin)
+        except AlertNotShown:
+            return 1.0
         posted = {p.slot: p for p in await self._store.posted(follow.stream)}
         drawn = await self._slots(follow, investigation, posted)
         differing = [s for s in drawn if not _is_shown(posted.get(s.name), s.digest)]
@@ -291,7 +304,7 @@ class Publisher:
         if slot != CARD and card is not None and card.ts:
             return Target(follow.stream, slot, card.channel, card.thread_ts or card.ts)
         origin = investigation.origin
-        channel, thread = str(origin.get("channel", "")), origin.get("thread_ts")
+        channel, thread = follow.alert or (str(origin.get("channel", "")), origin.get("thread_ts"))
         if follow.home:
             return Target(follow.stream, slot, follow.home)
         if card is not None and not follow.top and card.channel and not card.ts and card.channel != channel:
