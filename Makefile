@@ -6,7 +6,7 @@ PORT ?= 8765
 SCENARIO ?= bad_deployment
 SEED ?= 1
 
-.PHONY: chaos-short demo test check lint types unit servers bench chaos lock clean pictures
+.PHONY: chaos-short test-cluster demo test check lint types unit servers bench chaos lock clean pictures
 
 demo: .venv/.demo
 	@exec $(PY) -m bot demo --port $(PORT) --scenario $(SCENARIO) --seed $(SEED)
@@ -21,7 +21,7 @@ check: .venv/.dev
 	@.venv/bin/lint-imports
 
 unit: .venv/.dev
-	@CI=$${CI:-} $(PY) -m pytest -n 2 --dist loadgroup -m "not chaos"
+	@CI=$${CI:-} $(PY) -m pytest -n 2 --dist loadgroup -m "not chaos and not cluster"
 
 # Real servers that the tests start on loopback: PostgreSQL, Prometheus, Alertmanager, Redis, Chromium …
 servers:
@@ -36,6 +36,11 @@ bench: .venv/.dev
 
 chaos-short: .venv/.dev servers
 	@$(PY) -m pytest tests/chaos -m chaos
+
+# A real Kubernetes control plane, built with Go on the first run, outside the tree; not part of `make test`.
+test-cluster: .venv/.dev servers
+	@scripts/install-cluster
+	@CI=$${CI:-} $(PY) -m pytest tests/cluster -m cluster
 
 chaos: .venv/.dev
 	@$(PY) -m tests.chaos

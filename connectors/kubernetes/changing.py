@@ -12,6 +12,7 @@ from connectors.kubernetes.objects import RESTARTED_AT, condition, revision_of
 from connectors.kubernetes.reading import at, flag, mapping, name_of, number, objects, stamp_text, text
 from connectors.kubernetes.writer import Edit, Place, Writer, template_of
 from connectors.model import JsonObject
+from connectors.redaction import redact_text
 
 CHANGE_CAUSE = ("metadata", "annotations", "kubernetes.io/change-cause")
 _PLURALS = {"Deployment": "deployments", "StatefulSet": "statefulsets", "DaemonSet": "daemonsets"}
@@ -24,6 +25,7 @@ _PLACES = {
 }
 # A change of size beyond this factor is more likely a slip than a wish.
 _MOST_GROWTH = 5
+_LONGEST_REASON = 300
 
 
 class Changing(NamedTuple):
@@ -189,6 +191,10 @@ def settled_words(obj: JsonObject, plural: str) -> tuple[bool, str]:
     done = seen and updated >= wanted and ready >= wanted and (total is None or total <= wanted)
     stuck = text(condition(obj, "Progressing"), "reason") == "ProgressDeadlineExceeded"
     words = f"{updated} of {wanted} pods updated, {ready} ready" + ("; the rollout is stuck" if stuck else "")
+    if text(condition(obj, "ReplicaFailure"), "status") == "True":
+        # A quota, a policy or a webhook: the Deployment was changed and its pods are refused.
+        said = redact_text(text(condition(obj, "ReplicaFailure"), "message") or "no reason given")
+        return False, f"{words}; new pods are refused: {said[:_LONGEST_REASON]}"
     if flag(obj, "spec", "paused") and at(obj, "spec", "paused"):
         return True, words + "; paused"
     return done, words

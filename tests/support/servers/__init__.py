@@ -4,6 +4,7 @@ A server that is not installed skips its tests, naming the line that installs it
 """
 
 from tests.support.servers.clickhouse import ClickhouseServer
+from tests.support.servers.cluster import ClusterServer
 from tests.support.servers.ferretdb import FerretdbServer
 from tests.support.servers.mariadb import MariadbServer
 from tests.support.servers.postgres import PostgresServer
@@ -12,6 +13,7 @@ from tests.support.servers.prometheus import PrometheusServer
 
 __all__ = [
     "ClickhouseServer",
+    "ClusterServer",
     "FerretdbServer",
     "MariadbServer",
     "MissingServer",

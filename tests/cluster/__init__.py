@@ -1,0 +1,1 @@
+"""Inquest on a real Kubernetes control plane: `make test-cluster`, after `scripts/install-cluster`."""
