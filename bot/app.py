@@ -25,6 +25,7 @@ from bot.services.execute import ApprovalCheck, Execute
 from bot.services.investigate import Investigator
 from bot.services.investigations import Investigations
 from bot.services.policy import AccessFile, load_access
+from bot.services.watchdog import Watchdog
 from bot.settings import Settings, SlackMode
 from bot.sources import Configuration, load_configuration
 from bot.store import Store
@@ -140,6 +141,8 @@ class App:
         """Begin the background work of these parts (all when none is named)."""
         wanted = frozenset(parts) or ALL_PARTS
         self._background.append(asyncio.create_task(self._discover_forever(), name="discovery"))
+        watchdog = Watchdog(store=self.store, clock=self.clock, name=self.worker.name)
+        self._background.append(asyncio.create_task(watchdog.run(), name="watchdog"))
         if Part.WORKER in wanted:
             self.worker.start()
             self._background.append(asyncio.create_task(self.remedies.remediation.run(), name="remediation"))
@@ -252,6 +255,8 @@ async def slack_face(app: App, mode: SlackMode) -> SlackFace:
         role=app.role_words,
         proposals=app.remedies.decisions,
         runbooks=app.remedies.runbook_words,
+        sweeps=app.watch.words,
+        anomalies=app.watch.anomalies,
     )
     return SlackFace(config, investigations=app.investigations, store=app.store, extras=extras, clock=app.clock)
 

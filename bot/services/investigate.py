@@ -65,6 +65,12 @@ class Investigator:
         self._fallback = fallback
         self._setting = setting
         self._clock = clock
+        self._journals: dict[str, Journal] = {}
+
+    def progress(self, investigation_id: str) -> int:
+        """The sequence that our work on it has seen; 0 when we do not work on it."""
+        journal = self._journals.get(investigation_id)
+        return journal.state.seq if journal else 0
 
     async def run(self, claim: Claim) -> Investigation:
         """Take the investigation as far as it goes: to its end, to a pause, or to failure."""
@@ -73,6 +79,7 @@ class Investigator:
         run = _Run(self, journal, Purse(journal, ledger, self._clock))
         stream = investigation_stream(claim.investigation.id)
         self._execute.attach(stream, journal, ledger, still_ours=journal.still_ours)
+        self._journals[claim.investigation.id] = journal
         try:
             with tracer.start_as_current_span("investigation", attributes={"inquest.id": claim.investigation.id}):
                 await run.go()
@@ -80,6 +87,7 @@ class Investigator:
             log.info("investigation.taken_over", investigation=claim.investigation.id)
         finally:
             self._execute.detach(stream)
+            del self._journals[claim.investigation.id]
         return journal.state
 
 

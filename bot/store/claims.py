@@ -17,9 +17,9 @@ from sqlalchemy.sql.elements import ColumnElement
 from bot.domain.events import EventKind, NewEvent
 from bot.domain.ids import investigation_stream
 from bot.store.columns import UtcDateTime
-from bot.store.model import Claim, Fence
+from bot.store.model import Claim, Fence, Full
 from bot.store.reading import head as read_head
-from bot.store.rows import table
+from bot.store.rows import PEOPLES_CLASS, SCHEDULES_CLASS, as_text, table
 from bot.store.writing import Head, Writing, fence_lost, prepare, write
 
 LIVENESS_CLASS = 1_229_869_905
@@ -39,6 +39,7 @@ class Claimer:
     lease_s: float
     now: datetime
     cached: Callable[[str], Head | None]
+    full: Full
 
 
 def claim(connection: Connection, claimer: Claimer) -> tuple[Claim, Writing] | None:
@@ -84,7 +85,15 @@ def database_now(connection: Connection, own: datetime) -> datetime:
 
 
 def _next_values(claimer: Claimer) -> dict[str, Any]:
-    return {"workspace": claimer.workspace, "now": claimer.now, "holder": claimer.holder}
+    most_class = PEOPLES_CLASS if claimer.full.schedules else SCHEDULES_CLASS
+    passed_over = sorted(map(as_text, claimer.full.squads))
+    return {
+        "workspace": claimer.workspace,
+        "now": claimer.now,
+        "holder": claimer.holder,
+        "most_class": most_class,
+        "passed_over": passed_over,
+    }
 
 
 def _now(dialect: str) -> ColumnElement[datetime]:
@@ -101,17 +110,19 @@ def _next_one(dialect: str) -> Executable:
 
 
 def claimable(dialect: str) -> list[ColumnElement[bool]]:
-    """Conditions with parameters `workspace`, `now` and `holder`."""
+    """Conditions with the parameters of `_next_values`."""
     target = table("investigations")
     free = [target.c.worker.is_(None), target.c.lease_until <= _now(dialect)]
     gone = target.c.holder != bindparam("holder")
-    if dialect == "sqlite":
-        # A single process owns the file: whatever another incarnation held is free.
-        return [target.c.workspace == bindparam("workspace"), target.c.ready, or_(*free, gone)]
+    if dialect != "sqlite":  # a single process owns that file: whatever another incarnation held is free
+        gone &= process_is_gone(target.c.holder)
+    elsewhere = target.c.squad.not_in(bindparam("passed_over", expanding=True))
     return [
         target.c.workspace == bindparam("workspace"),
         target.c.ready,
-        or_(*free, gone & process_is_gone(target.c.holder)),
+        target.c.queue_class <= bindparam("most_class"),
+        or_(target.c.squad.is_(None), elsewhere),
+        or_(*free, gone),
     ]
 
 

@@ -31,6 +31,13 @@ class Claim(Frozen):
     fence: Fence
 
 
+class Full(Frozen):
+    """What a worker has enough of, so that its last slots stay free for others: scheduled work, and work of squads."""
+
+    schedules: bool = False
+    squads: frozenset[str] = frozenset()
+
+
 class Appended(Frozen):
     """What append wrote. `investigation` is None for streams of other things."""
 

@@ -12,18 +12,25 @@ from sqlalchemy import Connection
 from bot.errors import StoreBusy
 from bot.store import claims
 from bot.store.core import Core
-from bot.store.model import Claim, Fence
+from bot.store.model import Claim, Fence, Full
 from bot.store.signals import wait_for
+
+_NOTHING_FULL = Full()
 
 
 class Queue(Core):
     """Who works on what."""
 
     _looked = 0.0
+    _full = _NOTHING_FULL
 
-    async def claim_next(self, *, worker: str, lease_s: float = 15.0) -> Claim | None:
-        """Take the next investigation that needs a worker, people's before schedules'; None when there is none."""
+    async def claim_next(self, *, worker: str, lease_s: float = 15.0, full: Full = _NOTHING_FULL) -> Claim | None:
+        """Take the next investigation that needs a worker, people's before schedules'; None when there is none.
+
+        What the worker has enough of (`full`) is left to others.
+        """
         self._signals.work.clear()
+        self._full = full
         claimer = self._claimer(worker=worker, lease_s=lease_s)
         taken = await self._backend.write(lambda c: claims.claim(c, claimer))
         if taken is None:
@@ -74,6 +81,7 @@ class Queue(Core):
             lease_s=lease_s,
             now=self._clock.now(),
             cached=self._heads.get,
+            full=self._full,
         )
 
     def _until(self, lease_s: float) -> Callable[[Connection], datetime]:

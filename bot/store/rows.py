@@ -24,6 +24,7 @@ Row: TypeAlias = dict[str, Any]
 _S = InvestigationState
 _WORKING = frozenset({_S.QUEUED, _S.INITIALIZING, _S.RUNNING, _S.COMPLETING, _S.RETRYING})
 _PEOPLE = frozenset({PrincipalKind.PERSON, PrincipalKind.API_KEY})
+PEOPLES_CLASS, SCHEDULES_CLASS = 0, 1
 _TABLE_MODULES = (tables, tables_around, tables_search)
 _DONE_PHASES = frozenset({PhaseState.COMPLETED, PhaseState.SKIPPED})
 
@@ -93,6 +94,11 @@ def is_ready(investigation: Investigation) -> bool:
             return state in _WORKING
 
 
+def queue_class(investigation: Investigation) -> int:
+    """What people wait for comes first."""
+    return PEOPLES_CLASS if investigation.requester.kind in _PEOPLE else SCHEDULES_CLASS
+
+
 def created_row(investigation: Investigation) -> Row:
     """The whole current row of a new investigation."""
     origin, question = investigation.origin, investigation.question
@@ -108,7 +114,7 @@ def created_row(investigation: Investigation) -> Row:
         "configuration": as_json(configuration),
         "channel": _origin_text(origin, "channel"),
         "thread_ts": _origin_text(origin, "thread_ts"),
-        "queue_class": 0 if investigation.requester.kind in _PEOPLE else 1,
+        "queue_class": queue_class(investigation),
         "queued_at": investigation.created_at,
         "worker": None,
         "holder": None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
+from datetime import datetime
 
 from bot.domain.events import Event, NewEvent
 from bot.domain.evidence import Evidence
@@ -206,6 +207,10 @@ class Store(Queue, Showing):
         """Newest first; `before` is the id of the last one already seen."""
         wanted = reading.Filter(states=states, requester=requester, squad=squad, before=before, limit=limit)
         return await self._ask(lambda c: reading.investigations(c, self._workspace, wanted))
+
+    async def quiet_since(self, before: datetime, *, limit: int = 1_000) -> list[Investigation]:
+        """Unfinished investigations without an event since then; paused ones wait for a person and are left out."""
+        return await self._ask(lambda c: reading.quiet(c, self._workspace, before, limit=limit))
 
     async def find_by_origin(self, *, channel: str, thread_ts: str) -> Investigation | None:
         """The newest investigation of a thread: asked there, or its card is the thread's first message."""

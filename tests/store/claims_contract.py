@@ -9,19 +9,21 @@ import pytest
 from bot.domain.events import EventKind
 from bot.domain.states import InvestigationState
 from bot.errors import FenceLost, SequenceConflict
-from bot.store import Claim, Fence, Store
+from bot.store import Claim, Fence, Full, Store
 from tests.store.conftest import Opener
 from tests.store.samples import created, event, moved
 
 STREAM = "investigation/inv_1"
 
 
-async def opened(store: Store, number: int = 1, *, by: str = "person", at_s: float = 0) -> None:
-    await store.append(f"investigation/inv_{number}", expected_seq=0, events=created(by=by, at_s=at_s))
+async def opened(
+    store: Store, number: int = 1, *, by: str = "person", at_s: float = 0, squad: str | None = None
+) -> None:
+    await store.append(f"investigation/inv_{number}", expected_seq=0, events=created(by=by, at_s=at_s, squad=squad))
 
 
-async def claimed(store: Store, *, worker: str = "w1", lease_s: float = 15.0) -> Claim:
-    claim = await store.claim_next(worker=worker, lease_s=lease_s)
+async def claimed(store: Store, *, worker: str = "w1", lease_s: float = 15.0, full: Full | None = None) -> Claim:
+    claim = await store.claim_next(worker=worker, lease_s=lease_s, full=full or Full())
     assert claim is not None
     return claim
 
@@ -44,6 +46,16 @@ class ClaimsContract:
         await opened(store, 4, by="webhook", at_s=-1)
         order = [(await claimed(store)).investigation.id for _ in range(4)]
         assert order == ["inv_3", "inv_2", "inv_4", "inv_1"]
+
+    async def test_what_a_worker_has_enough_of_is_left_to_others(self, store: Store) -> None:
+        await opened(store, 1, by="schedule")
+        await opened(store, 2, squad="payments")
+        await opened(store, 3, squad="orders")
+        full = Full(schedules=True, squads=frozenset({"payments"}))
+        assert (await claimed(store, full=full)).investigation.id == "inv_3"
+        assert await store.claim_next(worker="w1", full=full) is None
+        assert (await claimed(store)).investigation.id == "inv_2"
+        assert (await claimed(store)).investigation.id == "inv_1"
 
     async def test_each_of_many_claimers_gets_another(self, store: Store) -> None:
         for number in range(30):

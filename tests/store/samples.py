@@ -22,11 +22,13 @@ def created(
     by: str = "person",
     requester: str = "U1",
     origin: JsonObject | None = None,
+    squad: str | None = None,
 ) -> list[NewEvent]:
     question: JsonObject = {"text": text, "asked_at": (NOON + timedelta(seconds=at_s)).isoformat()}
     payload: JsonObject = {
         "question": question,
         "requester": {"kind": by, "id": requester},
+        "squad": squad,
         "origin": origin or {"face": "slack", "team": "T1", "channel": "C1"},
     }
     opened = event(EventKind.INVESTIGATION_CREATED, payload, at_s=at_s, actor=f"{by}:{requester}")

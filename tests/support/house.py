@@ -60,6 +60,7 @@ class House:
     execute: Execute
     investigations: Investigations
     worker: Worker
+    investigator: Investigator
     doubles: dict[str, DoubleConnector]
     setting: Callable[[], Awaitable[Setting]]
 
@@ -106,6 +107,7 @@ async def house(
         execute=execute,
         investigations=Investigations(store=store, setting=catalogue.setting, clock=clock),
         worker=worker,
+        investigator=investigator,
         doubles=doubles,
         setting=catalogue.setting,
     )
