@@ -153,6 +153,12 @@ class Yard:
                 raise RuntimeError(f"{node.name} did not come up: {tail}")
             await asyncio.sleep(0.01)
 
+    async def kill(self, node: Node) -> None:
+        """kill -9; returns when it is gone."""
+        node.send(signal.SIGKILL)
+        while node.lives():
+            await asyncio.sleep(0.001)
+
     async def stop(self, node: Node, *, within_s: float = 10.0) -> float:
         """SIGTERM; seconds until it was gone."""
         started = time.monotonic()
