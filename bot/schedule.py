@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-_LEASE = "schedule"
+LEASE = "schedule"
 _LEASE_S = 10.0
 _RENEW_S = 3.0
 
@@ -48,12 +48,12 @@ class Schedule:
             await asyncio.gather(self._task, return_exceptions=True)
         self._end()
         with contextlib.suppress(BotError, OSError):
-            await self._store.drop(_LEASE, worker=self._worker)
+            await self._store.drop(LEASE, worker=self._worker)
 
     async def _forever(self) -> None:
         while True:
             try:
-                held = await self._store.hold(_LEASE, worker=self._worker, lease_s=_LEASE_S)
+                held = await self._store.hold(LEASE, worker=self._worker, lease_s=_LEASE_S)
             except (BotError, OSError) as error:
                 log.warning("schedule.lease_unknown", reason=str(error))
                 held = False

@@ -5,22 +5,27 @@ Both are asked for: sweeps by a sweeps file, alert intake by a webhook secret.
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 
 import structlog
 
 from bot.domain.access import Principal, PrincipalKind, Squad
-from bot.domain.anomaly import Anomaly
+from bot.domain.anomaly import Anomaly, Signal
+from bot.domain.states import Severity
 from bot.errors import BotError
-from bot.schedule import Schedule
+from bot.schedule import LEASE, Schedule
 from bot.services.alerts import Alerts
 from bot.services.catalogue import Catalogue
 from bot.services.execute import Execute
 from bot.services.investigations import Investigations, OpenRequest
 from bot.services.sweep import Sweeps
 from bot.services.sweep_anomalies import Anomalies
-from bot.services.sweep_config import load_sweeps
+from bot.services.sweep_changes import AsksChanges
+from bot.services.sweep_config import Watching, load_watching
+from bot.services.sweep_words import SweepWords
 from bot.settings import Settings
 from bot.store import Store
 from bot.worker import incarnation
@@ -29,6 +34,7 @@ from connectors.model import Clock, JsonObject
 log = structlog.get_logger(__name__)
 
 SWEEPS = Principal(kind=PrincipalKind.SCHEDULE, id="sweeps", name="Inquest's sweeps")
+_TEND_S = 2.0
 
 
 class Watch:
@@ -48,23 +54,40 @@ class Watch:
         self._settings, self._store, self._execute, self._clock = settings, store, execute, clock
         self._catalogue, self._investigations = catalogue, investigations
         self._channels = {service: min(s.channels) for s in squads if s.channels for service in s.services}
+        self._watching = Watching()
+        self._worker = incarnation()
         self.anomalies = Anomalies(
-            store=store, clock=clock, channel_of=self._channels.get, investigate=self._investigate
+            store=store,
+            clock=clock,
+            channel_of=self._channel_of,
+            investigate=self._investigate,
+            changes=AsksChanges(execute=execute, catalogue=catalogue),
+            quiet=self._quiet,
         )
+        self.words = SweepWords(self.anomalies, lambda: self._sweeps)
+        self._sweeps: Sweeps | None = None
         self._schedule: Schedule | None = None
         self._alerts: Alerts | None = None
+        self._tending: asyncio.Task[None] | None = None
 
     def intake(self, *, takes: bool) -> Alerts | None:
         """The door for alerts, made once; None without a webhook secret.
 
-        `takes`: this process also turns them into anomalies, as the one with the scheduler does; others only store.
+        `takes`: this process may also turn them into anomalies, as the one with the scheduler does; others only store.
         """
         secret = self._settings.webhook_secret
         if self._alerts is None and secret is not None:
             self._alerts = Alerts(
-                store=self._store, anomalies=self.anomalies, clock=self._clock, secrets={"*": secret}, takes=takes
+                store=self._store,
+                anomalies=self.anomalies,
+                clock=self._clock,
+                secrets={"*": secret},
+                takes=takes,
+                lease=(LEASE, self._worker),
             )
             self._alerts.start()
+        if takes:
+            self._tend()
         return self._alerts
 
     async def start_sweeps(self, environment: Mapping[str, str] | None = None) -> None:
@@ -72,24 +95,55 @@ class Watch:
         if not self._settings.sweeps_file.exists():
             return
         sources = (await self._catalogue.setting()).sources
-        wanted = load_sweeps(self._settings.sweeps_file, environment or os.environ, sources)
-        sweeps = Sweeps(wanted, store=self._store, execute=self._execute, anomalies=self.anomalies, clock=self._clock)
-        self._schedule = Schedule(sweeps=sweeps, store=self._store, clock=self._clock, worker=incarnation())
+        self._watching = load_watching(self._settings.sweeps_file, environment or os.environ, sources)
+        wanted = self._watching.sweeps
+        self._sweeps = Sweeps(
+            wanted, store=self._store, execute=self._execute, anomalies=self.anomalies, clock=self._clock
+        )
+        self._schedule = Schedule(sweeps=self._sweeps, store=self._store, clock=self._clock, worker=self._worker)
         self._schedule.start()
+        self._tend()
         log.info("sweeps.started", sweeps=[sweep.name for sweep in wanted])
 
     async def stop(self) -> None:
+        if self._tending is not None:
+            self._tending.cancel()
+            await asyncio.gather(self._tending, return_exceptions=True)
         if self._schedule is not None:
             await self._schedule.stop()
         if self._alerts is not None:
             await self._alerts.stop()
 
+    def _tend(self) -> None:
+        if self._tending is None:
+            self._tending = asyncio.create_task(self._tend_forever(), name="anomalies")
+
+    async def _tend_forever(self) -> None:
+        """Wakes snoozed anomalies and asks what changed; both are written once, whoever does it."""
+        while True:
+            await asyncio.sleep(_TEND_S)
+            try:
+                await self.anomalies.tend()
+            except (BotError, OSError) as error:
+                log.warning("anomalies.not_tended", reason=str(error))
+            except Exception:  # the border of this task
+                log.exception("anomalies.failed")
+
+    def _channel_of(self, service: str) -> str | None:
+        return self._channels.get(service) or self._watching.channel
+
+    def _quiet(self, signals: Collection[Signal], severity: Severity, now: datetime) -> str:
+        return self._watching.quiet(signals, severity, now)
+
     async def _investigate(self, anomaly: Anomaly) -> str | None:
-        """A critical anomaly is investigated once, in its squad's channel where there is one."""
-        channel = anomaly.channel or next((self._channels[s] for s in anomaly.services if s in self._channels), None)
-        origin: JsonObject = {"face": "slack", "channel": channel} if channel else {"face": "schedule"}
+        """A critical anomaly is investigated once, in the thread of its alert where Slack shows one."""
+        channel = anomaly.channel
+        origin: JsonObject = {"face": "schedule"}
+        if channel:
+            origin = {"face": "slack", "channel": channel, "anomaly": anomaly.id}
         request = OpenRequest(
             text=anomaly.title or "What is behind this anomaly?",
+            since=anomaly.since(self._clock.now()),
             services=anomaly.services,
             origin=origin,
             channel=channel,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -16,6 +17,7 @@ from connectors.model import Change, Frozen, JsonObject
 _ORDER = list(Severity)
 _MOST_SIGNALS = 200
 _MOST_KEPT = 50
+_FURTHEST = timedelta(hours=24)
 Point: TypeAlias = tuple[float, float | None]
 """Seconds since 1970 and the value there; None where there was none."""
 
@@ -113,6 +115,11 @@ class Anomaly(Frozen):
     @property
     def stream(self) -> StreamId:
         return anomaly_stream(self.id)
+
+    def since(self, now: datetime) -> str | None:
+        """The newest onset as an instant to ask about; None when it is longer ago than a question should reach."""
+        began = self.episodes[-1].started_at if self.episodes else self.first_seen_at
+        return began.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if now - began <= _FURTHEST else None
 
 
 def anomaly_stream(anomaly_id: str) -> StreamId:

@@ -32,6 +32,7 @@ _MOST_AT_ONCE = 200
 _REMEMBERED = 100_000
 _AGAIN_S = 1.0
 _PAGE = 500
+_LEASE_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,22 @@ class _Waiting:
 
 
 class Alerts:
-    """`receive` returns only when the alerts are durable; `start` begins to take them into anomalies."""
+    """`receive` returns only when the alerts are durable; `start` begins to take them into anomalies.
+
+    With a `lease` (its name and this worker's), alerts are taken in only while this process holds it.
+    """
 
     def __init__(
-        self, *, store: Store, anomalies: Anomalies, clock: Clock, secrets: Mapping[str, SecretStr], takes: bool = True
+        self,
+        *,
+        store: Store,
+        anomalies: Anomalies,
+        clock: Clock,
+        secrets: Mapping[str, SecretStr],
+        takes: bool = True,
+        lease: tuple[str, str] | None = None,
     ) -> None:
-        self._store, self._anomalies, self._clock = store, anomalies, clock
+        self._store, self._anomalies, self._clock, self._lease = store, anomalies, clock, lease
         self._secrets = {name: secret.get_secret_value() for name, secret in secrets.items()}
         self._takes = takes
         self._ends = StreamEnds(store)
@@ -146,13 +157,21 @@ class Alerts:
     async def _take_forever(self) -> None:
         while True:
             try:
-                await self._anomalies.refresh()
-                await self._follow(await self._taken())
+                if await self._ours():
+                    await self._anomalies.refresh()
+                    await self._follow(await self._taken())
             except (BotError, OSError) as error:
                 log.warning("alerts.not_taken", reason=str(error))
             except Exception:  # the border of this task: one strange alert must not end the intake
                 log.exception("alerts.failed")
             await asyncio.sleep(_AGAIN_S)
+
+    async def _ours(self) -> bool:
+        """One process at a time takes alerts in; it keeps the lease for longer than it waits."""
+        if self._lease is None:
+            return True
+        name, worker = self._lease
+        return await self._store.hold(name, worker=worker, lease_s=_LEASE_S)
 
     async def _taken(self) -> int:
         """How far the alerts were taken in, by whichever process did it."""
@@ -162,7 +181,7 @@ class Alerts:
         return after
 
     async def _follow(self, after: int) -> None:
-        while True:
+        while await self._ours():
             events = await self._store.read(STREAM, after=after, limit=_PAGE)
             if not events:
                 await self._wait(after)

@@ -55,6 +55,7 @@ class Sweeps:
         self._watches: dict[str, Watch] = {}
         self._until: dict[str, datetime] = {}
         self._last_due: dict[str, datetime] = {}
+        self._last: dict[str, SweepOutcome] = {}
 
     @property
     def anomalies(self) -> Anomalies:
@@ -63,6 +64,10 @@ class Sweeps:
     def watch(self, name: str) -> Watch | None:
         """What a sweep remembers; None before its first tick."""
         return self._watches.get(name)
+
+    def last(self, name: str) -> SweepOutcome | None:
+        """What the last tick in this process did."""
+        return self._last.get(name)
 
     def forget(self) -> None:
         """Another process holds the schedule now: what was learned here grows old."""
@@ -87,6 +92,7 @@ class Sweeps:
         spent_ms = (self._clock.now() - started).total_seconds() * 1_000
         outcome = outcome.model_copy(update={"duration_ms": round(spent_ms, 1)})
         await self._record(outcome)
+        self._last[sweep.name] = outcome
         return outcome
 
     async def _missed(self, sweep: Sweep, due: datetime) -> int:
@@ -120,7 +126,7 @@ class Sweeps:
             connector=sweep.source, tool=sweep.tool, arguments=arguments, window=TimeWindow(start=start, end=now)
         )
         stream = sweep_stream(sweep.name)
-        self._execute.attach(stream, _Unrecorded())
+        self._execute.attach(stream, Unrecorded())
         try:
             return await self._execute.run(call, by=ChosenBy.SWEEP, stream=stream)
         finally:
@@ -163,7 +169,7 @@ class Sweeps:
         await self._ends.append(sweep_stream(outcome.sweep), events)
 
 
-class _Unrecorded:
+class Unrecorded:
     """A tick's calls are summed up in SweepRan; an event per call and minute would drown the log."""
 
     async def record(self, events: Sequence[NewEvent], evidence: Sequence[Evidence] = ()) -> None:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, time
 from pathlib import Path
+from typing import TypeVar
+from zoneinfo import ZoneInfo
 
-from pydantic import Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, Field, ValidationError, field_validator
 
+from bot.domain.anomaly import Signal
 from bot.domain.question import Source
 from bot.domain.states import Severity
 from bot.errors import InvalidConfiguration
 from bot.yaml_file import Document, read_yaml
 from connectors.model import Frozen, JsonObject
+
+_ModelT = TypeVar("_ModelT", bound=BaseModel)
+_ORDER = list(Severity)
+_KEYS = ("sweeps", "defaults", "channel", "quiet_hours", "maintenance")
 
 
 class Limit(Frozen):
@@ -21,6 +29,39 @@ class Limit(Frozen):
     above: float | None = None
     below: float | None = None
     severity: Severity | None = None
+
+
+class Maintenance(Frozen):
+    """A span in which these services (none named: all) may be out of normal without anybody being told."""
+
+    start: AwareDatetime = Field(alias="from")
+    end: AwareDatetime = Field(alias="to")
+    services: tuple[str, ...] = ()
+
+
+class QuietHours(Frozen):
+    """Hours of the day in which only what is `least` or worse makes a noise; the rest goes to the digest."""
+
+    start: time = Field(alias="from")
+    end: time = Field(alias="to")
+    time_zone: str = "UTC"
+    least: Severity = Severity.HIGH
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError) as error:
+            raise ValueError("no such time zone; one looks like Europe/Berlin") from error
+        return value
+
+    def covers(self, now: datetime) -> bool:
+        """Whether it is quiet now; a span may cross midnight. The wall clock of the zone decides, also over DST."""
+        at = now.astimezone(ZoneInfo(self.time_zone)).time()
+        if self.start <= self.end:
+            return self.start <= at < self.end
+        return at >= self.start or at < self.end
 
 
 class Sweep(Frozen):
@@ -40,7 +81,28 @@ class Sweep(Frozen):
     missing_after: int = Field(5, ge=0)
     recovered_after: int = Field(5, ge=1)
     channel: str | None = None
+    owners: tuple[str, ...] = ()
     enabled: bool = True
+
+
+class Watching(Frozen):
+    """The whole file: sweeps, the channel of services that no squad owns, and when to be quiet."""
+
+    sweeps: tuple[Sweep, ...] = ()
+    channel: str | None = None
+    quiet_hours: QuietHours | None = None
+    maintenance: tuple[Maintenance, ...] = ()
+
+    def quiet(self, signals: Collection[Signal], severity: Severity, now: datetime) -> str:
+        """Why these signals should make no noise now; empty when they may."""
+        for span in self.maintenance:
+            named = not span.services or all(signal.service in span.services for signal in signals)
+            if span.start <= now < span.end and named:
+                return "maintenance"
+        hours = self.quiet_hours
+        if hours is not None and hours.covers(now) and _ORDER.index(severity) < _ORDER.index(hours.least):
+            return "quiet hours"
+        return ""
 
 
 SIGNAL_LIMITS = (
@@ -71,16 +133,21 @@ def defaults(sources: Sequence[Source]) -> tuple[Sweep, ...]:
 
 
 def load_sweeps(path: Path, environment: Mapping[str, str], sources: Sequence[Source]) -> tuple[Sweep, ...]:
-    """The file's sweeps, with the defaults unless it says `defaults: false`; InvalidConfiguration names the line."""
+    """The sweeps of `load_watching`."""
+    return load_watching(path, environment, sources).sweeps
+
+
+def load_watching(path: Path, environment: Mapping[str, str], sources: Sequence[Source]) -> Watching:
+    """The file, with default sweeps unless it says `defaults: false`; InvalidConfiguration names the line."""
     if not path.exists():
-        return defaults(sources)
+        return Watching(sweeps=defaults(sources))
     document = read_yaml(path, environment)
     top = document.data
     if not isinstance(top, dict):
         raise document.error((), "must be a mapping with the key sweeps")
     for key in top:
-        if key not in ("sweeps", "defaults"):
-            raise document.error((key,), "unknown key. Known: sweeps, defaults")
+        if key not in _KEYS:
+            raise document.error((key,), f"unknown key. Known: {', '.join(_KEYS)}")
     section = top.get("sweeps") or {}
     if not isinstance(section, dict):
         raise document.error(("sweeps",), "must be a mapping from a name to a sweep")
@@ -88,18 +155,22 @@ def load_sweeps(path: Path, environment: Mapping[str, str], sources: Sequence[So
     _check_sources(document, own, sources)
     named = {sweep.name for sweep in own}
     wanted = () if top.get("defaults") is False else defaults(sources)
-    return (*own, *(sweep for sweep in wanted if sweep.name not in named))
+    kept = (*own, *(sweep for sweep in wanted if sweep.name not in named))
+    return _checked(document, Watching, {k: top[k] for k in _KEYS[2:] if k in top}).model_copy(update={"sweeps": kept})
+
+
+def _checked(document: Document, model: type[_ModelT], given: object, where: tuple[str, ...] = ()) -> _ModelT:
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        raise document.error((*where, *first["loc"]), f"{first['msg']}") from error
 
 
 def _sweep(document: Document, name: str, value: object) -> Sweep:
     if not isinstance(value, dict):
         raise document.error(("sweeps", name), "must be a mapping")
-    try:
-        return Sweep.model_validate({"name": name, **value})
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        where = ("sweeps", name, *first["loc"])
-        raise document.error(where, f"{first['msg']}") from error
+    return _checked(document, Sweep, {"name": name, **value}, ("sweeps", name))
 
 
 def _check_sources(document: Document, sweeps: Sequence[Sweep], sources: Sequence[Source]) -> None:

@@ -63,10 +63,9 @@ class AnomalyActions:
 
 def question_of(anomaly: Anomaly, place: Place) -> OpenRequest:
     """What to investigate about an anomaly, from its newest onset on."""
-    began = anomaly.episodes[-1].started_at if anomaly.episodes else anomaly.first_seen_at
     return OpenRequest(
         text=f"What is behind this: {escape(anomaly.title)[:1_000]}?",
-        since=began.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        since=anomaly.since(datetime.now(UTC)),
         services=anomaly.services[:10],
         channel=place.channel,
         origin={**place.origin(), "anomaly": anomaly.id},

@@ -20,7 +20,7 @@ from bot.slack.blocks.elements import Message
 from bot.slack.blocks.rows import Scene
 from bot.slack.config import SlackConfig
 from bot.slack.people import People
-from bot.slack.ports import Posted
+from bot.slack.ports import Posted, PublishingStore
 from bot.slack.publisher.draw import CARD, Slot
 from bot.slack.publisher.limiter import Limiter, Priority
 from bot.slack.publisher.post import GONE, NO_ENTRY, BlocksRefused, ParentGone, Poster, Target
