@@ -287,7 +287,9 @@ def _is_this_call(proposal: Proposal, call: ToolCall, _: datetime, __: Surroundi
 
 
 def _is_first_send(proposal: Proposal, _: ToolCall, __: datetime, ___: Surroundings) -> str | None:
-    return None if proposal.sends <= 1 else "It was sent already; a change is never sent twice."
+    if proposal.sends == 1:
+        return None  # this very sending, which was recorded right before
+    return "It was sent already; a change is never sent twice." if proposal.sends else "Its sending was not recorded."
 
 
 def _gate_in_time(proposal: Proposal, _: ToolCall, now: datetime, __: Surroundings) -> str | None:

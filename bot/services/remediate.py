@@ -46,7 +46,7 @@ class Pace(Frozen):
     lease_s: float = 5.0
 
 
-class _Recorder:
+class Recorder:
     """Writes what Execute records into the proposal's own stream."""
 
     def __init__(self, store: Store, proposal_id: str) -> None:
@@ -186,7 +186,7 @@ class Remediation:
         self, proposal: Proposal, call: ToolCall, *, approval: str | None = None, phase: str
     ) -> ToolExecution:
         stream = proposal_stream(proposal.id)
-        self._execute.attach(stream, _Recorder(self._store, proposal.id))
+        self._execute.attach(stream, Recorder(self._store, proposal.id))
         try:
             return await self._execute.run(
                 call, by=ChosenBy.RUNBOOK, stream=stream, phase=phase, approval=approval, why=proposal.title

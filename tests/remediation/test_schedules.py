@@ -1,0 +1,36 @@
+"""A short form of the sampled schedules, on each store; `tests.benchmarks.approvals_schedules` is the long one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from bot.store import schema
+from tests.benchmarks.approvals_schedules import run
+from tests.support.servers import PostgresServer, require
+
+
+@pytest.fixture
+def url(request: pytest.FixtureRequest) -> Iterator[str | None]:
+    """None: SQLite files."""
+    if request.param == "sqlite":
+        yield None
+        return
+    server = require(PostgresServer)
+    made = f"postgresql://{server.user}:{server.password}@{server.host}:{server.port}/postgres"
+    try:
+        schema.upgrade(made)
+        yield made
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize("url", ["sqlite", pytest.param("postgres", marks=pytest.mark.servers)], indirect=True)
+async def test_no_schedule_ends_in_a_write_that_nobody_approved(url: str | None) -> None:
+    tally = await run(100, seed=11, url=url)
+    assert tally["schedules"] == 100
+    assert tally["WRONG"] == 0
+    assert tally["carried out"] > 10, "schedules that carry nothing out prove nothing"
+    assert tally["ended superseded"] > 0
+    assert tally["ended rejected"] > 0
