@@ -19,7 +19,7 @@ JsonObject: TypeAlias = dict[str, JsonValue]
 class Frozen(BaseModel):
     """A value: equal by content, never edited, no unknown fields."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="null")
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="null", defer_build=True)
 
 
 class Clock(Protocol):

@@ -1,4 +1,4 @@
-"""Column types that give equal values back on SQLite and PostgreSQL."""
+"""What every table is made from, and column types that give equal values back on SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -7,6 +7,14 @@ from typing import Any
 
 from sqlalchemy import DateTime
 from sqlalchemy.types import TypeDecorator
+from sqlmodel import SQLModel
+from pydantic import ConfigDict
+
+
+class Row(SQLModel):
+    """Base of the tables. They are used as columns only, so nobody waits at start for validators of theirs."""
+
+    model_config = ConfigDict(defer_build=True)  # type: ignore[assignment]
 
 
 class UtcDateTime(TypeDecorator[datetime]):

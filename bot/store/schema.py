@@ -16,6 +16,7 @@ from sqlmodel import SQLModel
 
 from bot.errors import SchemaOutdated
 from bot.store import tables, tables_around, tables_search
+from bot.store.columns import Row
 from bot.store.urls import is_sqlite, parse_url, sqlite_path
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ TABLE_NAMES = frozenset(
     table.__tablename__
     for module in (tables, tables_around, tables_search)
     for table in vars(module).values()
-    if isinstance(table, type) and issubclass(table, SQLModel) and table is not SQLModel
+    if isinstance(table, type) and issubclass(table, Row) and table is not Row
 )
 
 T = TypeVar("T")

@@ -9,12 +9,12 @@ from __future__ import annotations
 from datetime import datetime
 
 from sqlalchemy import BigInteger, Index, text
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from bot.store.columns import UtcDateTime
+from bot.store.columns import Row, UtcDateTime
 
 
-class InvestigationRow(SQLModel, table=True):
+class InvestigationRow(Row, table=True):
     """The current row of an investigation. `document` is the whole of it; the other columns make it findable.
 
     `worker`, `holder` and `lease_until` name who works on it now (NULL: nobody); `holder` is the liveness lock of the
@@ -71,7 +71,7 @@ class InvestigationRow(SQLModel, table=True):
     claims: int = 0
 
 
-class PhaseRow(SQLModel, table=True):
+class PhaseRow(Row, table=True):
     __tablename__ = "investigation_phases"
 
     workspace: str
@@ -88,7 +88,7 @@ class PhaseRow(SQLModel, table=True):
     error: str | None = None
 
 
-class ToolExecutionRow(SQLModel, table=True):
+class ToolExecutionRow(Row, table=True):
     """One attempt at a call. `agent` is who chose it: reasoner, sweep, runbook or person."""
 
     __tablename__ = "tool_executions"
@@ -118,7 +118,7 @@ class ToolExecutionRow(SQLModel, table=True):
     attempts: int = 1
 
 
-class EvidenceRow(SQLModel, table=True):
+class EvidenceRow(Row, table=True):
     __tablename__ = "evidence"
 
     id: str = Field(primary_key=True)
@@ -134,7 +134,7 @@ class EvidenceRow(SQLModel, table=True):
     document: str
 
 
-class EventRow(SQLModel, table=True):
+class EventRow(Row, table=True):
     """What happened, in every stream. Never updated; `payload` is JSON text and the hash holds over it."""
 
     __tablename__ = "investigation_events"
@@ -152,7 +152,7 @@ class EventRow(SQLModel, table=True):
     hash: str
 
 
-class ChainHeadRow(SQLModel, table=True):
+class ChainHeadRow(Row, table=True):
     """Where each stream ends, kept apart from the events so that a cut tail shows; the signature is added later."""
 
     __tablename__ = "chain_heads"
@@ -167,7 +167,7 @@ class ChainHeadRow(SQLModel, table=True):
     signed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
-class SnapshotRow(SQLModel, table=True):
+class SnapshotRow(Row, table=True):
     __tablename__ = "investigation_snapshots"
 
     workspace: str = Field(primary_key=True)
@@ -178,7 +178,7 @@ class SnapshotRow(SQLModel, table=True):
     document: str
 
 
-class FindingRow(SQLModel, table=True):
+class FindingRow(Row, table=True):
     __tablename__ = "findings"
     __table_args__ = (Index("ix_findings_component", "workspace", "component", "kind"),)
 
@@ -195,7 +195,7 @@ class FindingRow(SQLModel, table=True):
     created_at: datetime = Field(sa_type=UtcDateTime)
 
 
-class HypothesisRow(SQLModel, table=True):
+class HypothesisRow(Row, table=True):
     __tablename__ = "hypotheses"
     __table_args__ = (Index("ix_hypotheses_component", "workspace", "component", "cause"),)
 
@@ -212,7 +212,7 @@ class HypothesisRow(SQLModel, table=True):
     created_at: datetime = Field(sa_type=UtcDateTime)
 
 
-class DeliveryRow(SQLModel, table=True):
+class DeliveryRow(Row, table=True):
     """A delivery from outside that has had its effect: a repeated one is recognised by its id."""
 
     __tablename__ = "deliveries"
@@ -223,7 +223,7 @@ class DeliveryRow(SQLModel, table=True):
     received_at: datetime = Field(sa_type=UtcDateTime, index=True)
 
 
-class OutboxRow(SQLModel, table=True):
+class OutboxRow(Row, table=True):
     """Per stream: how far it has got and how far it has been shown."""
 
     __tablename__ = "outbox"
@@ -244,7 +244,7 @@ class OutboxRow(SQLModel, table=True):
     changed_at: datetime = Field(sa_type=UtcDateTime)
 
 
-class SlackMessageRow(SQLModel, table=True):
+class SlackMessageRow(Row, table=True):
     """What was posted where, so that it is edited and never posted twice."""
 
     __tablename__ = "slack_messages"
@@ -260,7 +260,7 @@ class SlackMessageRow(SQLModel, table=True):
     updated_at: datetime = Field(sa_type=UtcDateTime)
 
 
-class LeaseRow(SQLModel, table=True):
+class LeaseRow(Row, table=True):
     """A duty that one process has at a time, such as publishing."""
 
     __tablename__ = "leases"

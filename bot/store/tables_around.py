@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 
 from sqlalchemy import Index
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from bot.store.columns import UtcDateTime
+from bot.store.columns import Row, UtcDateTime
 
 
-class ProposalRow(SQLModel, table=True):
+class ProposalRow(Row, table=True):
     __tablename__ = "proposals"
     __table_args__ = (Index("ix_proposals_state", "workspace", "state", "created_at"),)
 
@@ -33,7 +33,7 @@ class ProposalRow(SQLModel, table=True):
     document: str
 
 
-class ApprovalRow(SQLModel, table=True):
+class ApprovalRow(Row, table=True):
     __tablename__ = "approvals"
     __table_args__ = (Index("ix_approvals_person", "proposal_id", "principal_id", unique=True),)
 
@@ -47,7 +47,7 @@ class ApprovalRow(SQLModel, table=True):
     note: str = ""
 
 
-class IncidentRow(SQLModel, table=True):
+class IncidentRow(Row, table=True):
     __tablename__ = "incidents"
     __table_args__ = (Index("ix_incidents_state", "workspace", "state", "opened_at"),)
 
@@ -71,7 +71,7 @@ class IncidentRow(SQLModel, table=True):
     document: str
 
 
-class AnomalyRow(SQLModel, table=True):
+class AnomalyRow(Row, table=True):
     __tablename__ = "anomalies"
     __table_args__ = (
         Index("ix_anomalies_state", "workspace", "state", "last_seen_at"),
@@ -96,7 +96,7 @@ class AnomalyRow(SQLModel, table=True):
     document: str
 
 
-class SweepRow(SQLModel, table=True):
+class SweepRow(Row, table=True):
     __tablename__ = "sweeps"
 
     workspace: str = Field(primary_key=True)
@@ -109,7 +109,7 @@ class SweepRow(SQLModel, table=True):
     document: str = "{}"
 
 
-class ServiceRow(SQLModel, table=True):
+class ServiceRow(Row, table=True):
     __tablename__ = "services"
 
     workspace: str = Field(primary_key=True)
@@ -121,7 +121,7 @@ class ServiceRow(SQLModel, table=True):
     document: str = "{}"
 
 
-class MetricRow(SQLModel, table=True):
+class MetricRow(Row, table=True):
     __tablename__ = "metrics"
 
     workspace: str = Field(primary_key=True)
@@ -134,7 +134,7 @@ class MetricRow(SQLModel, table=True):
     last_seen_at: datetime = Field(sa_type=UtcDateTime)
 
 
-class QueryHistoryRow(SQLModel, table=True):
+class QueryHistoryRow(Row, table=True):
     __tablename__ = "query_history"
     __table_args__ = (Index("ix_query_history_user", "workspace", "user_id", "created_at"),)
 
@@ -151,7 +151,7 @@ class QueryHistoryRow(SQLModel, table=True):
     created_at: datetime = Field(sa_type=UtcDateTime)
 
 
-class QueryEmbeddingRow(SQLModel, table=True):
+class QueryEmbeddingRow(Row, table=True):
     __tablename__ = "query_embeddings"
 
     id: str = Field(primary_key=True)
@@ -164,7 +164,7 @@ class QueryEmbeddingRow(SQLModel, table=True):
     created_at: datetime = Field(sa_type=UtcDateTime)
 
 
-class UserRow(SQLModel, table=True):
+class UserRow(Row, table=True):
     __tablename__ = "users"
 
     workspace: str = Field(primary_key=True)
@@ -178,7 +178,7 @@ class UserRow(SQLModel, table=True):
     last_seen_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
-class SquadRow(SQLModel, table=True):
+class SquadRow(Row, table=True):
     __tablename__ = "squads"
 
     workspace: str = Field(primary_key=True)
@@ -188,7 +188,7 @@ class SquadRow(SQLModel, table=True):
     document: str
 
 
-class RoleBindingRow(SQLModel, table=True):
+class RoleBindingRow(Row, table=True):
     """A role a principal has; `squad` is empty when it holds everywhere."""
 
     __tablename__ = "role_bindings"
@@ -201,7 +201,7 @@ class RoleBindingRow(SQLModel, table=True):
     granted_at: datetime = Field(sa_type=UtcDateTime)
 
 
-class ApiKeyRow(SQLModel, table=True):
+class ApiKeyRow(Row, table=True):
     """An API key by its SHA-256; the key itself is never kept."""
 
     __tablename__ = "api_keys"

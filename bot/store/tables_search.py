@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from bot.store.columns import UtcDateTime
+from bot.store.columns import Row, UtcDateTime
 
 
-class SearchDocumentRow(SQLModel, table=True):
+class SearchDocumentRow(Row, table=True):
     """One finished investigation as text. `seq` is how far it was when this was made; `signature` is JSON."""
 
     __tablename__ = "search_documents"

@@ -38,11 +38,12 @@ class OutboxContract:
             await waiter
 
     async def test_one_worker_publishes_at_a_time(self, store: Store) -> None:
-        won = await asyncio.gather(*(store.hold_outbox(worker=f"w{n}", lease_s=0.3) for n in range(10)))
+        won = await asyncio.gather(*(store.hold_outbox(worker=f"w{n}", lease_s=60) for n in range(10)))
         assert sum(won) == 1
         winner, other = f"w{won.index(True)}", f"w{(won.index(True) + 1) % 10}"
-        assert await store.hold_outbox(worker=winner, lease_s=0.3)
+        assert await store.hold_outbox(worker=winner, lease_s=60)
         assert not await store.hold_outbox(worker=other)
+        assert await store.hold_outbox(worker=winner, lease_s=0.1)  # and then it lets its lease run out
         async with asyncio.timeout(10):
             while not await store.hold_outbox(worker=other, lease_s=60):
                 await asyncio.sleep(0.02)
