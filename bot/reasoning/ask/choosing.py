@@ -15,17 +15,19 @@ _TIE = 0.04
 _LABELS = ("name", "title", "full_name", "label", "subject", "username", "user_name", "code", "sku", "email", "number")
 _EVENT_WORDS = (
     "create", "created", "occurred", "placed", "ordered", "order", "opened", "open", "registered", "signup", "signed",
-    "joined", "hired", "hire", "started", "start", "paid", "shipped", "timestamp", "date", "time", "ts", "recorded",
-    "booked", "requested", "submitted", "posted", "added", "purchased", "purchase",
+    "joined", "hired", "hire", "started", "start", "issued", "invoiced", "billed", "charged", "paid",
+    "shipped", "timestamp", "date", "time", "ts", "recorded",
+    "booked", "played", "scheduled", "requested", "submitted", "posted", "added", "purchased", "purchase",
 )  # fmt: skip
 _DIMENSIONS = {
-    "price": ("price", "cost", "unit_price", "amount", "fee"),
-    "duration": ("duration", "length", "minute", "hour", "elapsed"),
+    "price": ("price", "cost", "unit_price", "amount", "fee", "fare", "rate"),
+    "duration": ("duration", "length", "runtime", "elapsed", "minute", "hour", "second", "latency", "ms"),
     "weight": ("weight", "mass"),
     "rating": ("rating", "score", "stars"),
     "salary": ("salary", "wage", "pay", "compensation"),
     "age": ("age",),
 }
+_BORN = frozenset({"birth", "birthday", "birthdate", "born", "dob"})
 _INCOME = frozenset({"amount", "total", "fee", "revenue"})
 _MONEY = ("amount", "total", "price", "revenue", "value", "cost", "salary", "sum", "fee", "budget", "balance")
 
@@ -95,6 +97,9 @@ class Chooser:
             return None
         best = max(score for score, _ in scored)
         near = list(dict.fromkeys(ref for score, ref in scored if score >= best - _TIE))
+        if len(near) > 1 and len({ref.table for ref in near}) == 1:
+            whole = [ref for ref in near if "total" in name_parts(ref.column)]
+            near = whole if len(whole) == 1 else near
         if len(near) > 1:
             raise CannotAnswer(f"“{words}” could mean several columns.", *(said(ref) for ref in near))
         return near[0]
@@ -146,15 +151,23 @@ class Chooser:
                     return Ref(table, column.name)
         raise CannotAnswer(f"{table} has several times. Say which.", *(c.name for c in times))
 
-    def dimension(self, table: str, name: str) -> Ref:
-        """The numeric column behind an adjective such as expensive or heavy."""
+    def dimension(self, table: str, name: str) -> tuple[Ref, bool]:
+        """The column behind an adjective such as expensive or old, and whether it runs the other way (a birth date)."""
         numbers = self.numbers(table)
         for word in _DIMENSIONS.get(name, ()):
             hits = [c for c in numbers if word in "_".join(name_parts(c.name))]
             exact = [c for c in hits if "_".join(name_parts(c.name)) == word]
             if len(exact or hits) == 1:
-                return Ref(table, (exact or hits)[0].name)
+                return Ref(table, (exact or hits)[0].name), False
+        born = self.born(table) if name == "age" else None
+        if born is not None:
+            return born, True
         raise CannotAnswer(f"I do not know which column of {table.rpartition('.')[2]} says its {name}.")
+
+    def born(self, table: str) -> Ref | None:
+        """The one column that says when somebody was born, as a date or a year."""
+        found = [c for c in self.lexicon.tables[table].columns if set(name_parts(c.name)) & _BORN]
+        return Ref(table, found[0].name) if len(found) == 1 else None
 
     def numbers(self, table: str) -> list[Column]:
         """Numeric columns that are no keys."""
@@ -165,6 +178,9 @@ class Chooser:
         """The one number of a table that can be meant when none is named: its money, or its only number."""
         numbers = self.numbers(table)
         money = [c for c in numbers if any(word in name_parts(c.name) for word in _MONEY)]
+        whole = [c for c in money if {"total", "amount"} & set(name_parts(c.name))]
+        whole = [c for c in whole if "total" in name_parts(c.name)] or whole
+        money = whole if len(money) > 1 and len(whole) == 1 else money
         chosen = money if len(money) == 1 else numbers if len(numbers) == 1 else []
         return Ref(table, chosen[0].name) if chosen else None
 

@@ -9,6 +9,8 @@ _WORDS = {
     "=": "is", "!=": "is not", ">": "is over", ">=": "is at least", "<": "is under", "<=": "is at most",
     "in": "is one of", "not_in": "is none of", "contains": "contains", "starts": "starts with", "ends": "ends with",
     "not_contains": "does not contain", "not_starts": "does not start with", "not_ends": "does not end with",
+    ">avg": "is over the average", ">=avg": "is at least the average",
+    "<avg": "is under the average", "<=avg": "is at most the average",
     "null": "is missing", "not_null": "is set", "true": "is true", "false": "is false", "between": "is between",
 }  # fmt: skip
 _FUNCTIONS = {
@@ -17,6 +19,7 @@ _FUNCTIONS = {
     "min": "takes the lowest",
     "max": "takes the highest",
     "median": "takes the median",
+    "range": "takes the highest less the lowest",
 }
 
 
@@ -49,6 +52,9 @@ def explain(intent: Intent, base: str) -> str:
 
 def _what(intent: Intent, base: str) -> str:
     if intent.ratio is not None:
+        if intent.against is not None:
+            first = " and ".join(_condition(c) for c in intent.ratio_conditions)
+            return f"divides the {_bare(base)} where {first} by those where {_condition(intent.against)}"
         share = " and ".join(_condition(c) for c in intent.ratio_conditions)
         return f"the {'percentage' if intent.ratio == 100 else 'share'} of {_bare(base)} where {share}"
     if intent.measures:
@@ -83,6 +89,8 @@ def _time(intent: Intent) -> str:
     span = intent.span
     assert span is not None
     since = f"from {span.start:%Y-%m-%d %H:%M}" if span.start else ""
+    if span.other:
+        return f"side by side over {span.words} and {span.other.words}"
     until = f"before {span.end:%Y-%m-%d %H:%M}" if span.end else ""
     of = f" by {intent.span_ref.column}" if intent.span_ref else ""
     return f"{since} {until} UTC{of}".strip()

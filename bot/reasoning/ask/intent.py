@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 from bot.reasoning.ask.lexicon import Ref
 from bot.reasoning.ask.spans import Span
 
+NUMERIC = frozenset({"sum", "avg", "min", "max", "median", "range"})
+MOST_ROWS = 1_000
+
 
 @dataclass(frozen=True)
 class Measure:
-    """A number over rows: count of a table, or sum, avg, min, max, median of a column; `distinct` counts values."""
+    """A number over rows: count of a table, or a function of a column (NUMERIC); `distinct` counts values."""
 
     function: str
     table: str
@@ -20,7 +23,10 @@ class Measure:
 
 @dataclass(frozen=True)
 class Condition:
-    """`operator` is one of = != > >= < <= in not_in between contains starts ends null not_null true false."""
+    """`operator` is one of = != > >= < <= in not_in between contains starts ends null not_null true false.
+
+    The last three of text also take `not_` before them; comparisons take `avg` behind them for the mean of all rows.
+    """
 
     ref: Ref
     operator: str
@@ -66,5 +72,7 @@ class Intent:
     ratio_conditions: list[Condition] = field(default_factory=list)
     outer: str | None = None
     with_zero: bool = False
+    against: Condition | None = None
+    each_once: bool = False
     span: Span | None = None
     span_ref: Ref | None = None

@@ -15,10 +15,12 @@ _PREFIXES = frozenset({"tbl", "t", "dim", "fact", "fct", "stg", "v", "vw", "mart
 # What a column's name says beyond its meaning: `amount_cents` is an amount.
 _SUFFIXES = frozenset(
     """at on date time ts timestamp id code no cent cents eur usd gbp kg g km m s ms sec second minute min hour day utc
-    flag num count number pct ratio percent name amount m3 m2 kwh l cm mm mg lb mi ft kb mb gb kw ml sqm""".split()
+    flag num count quantity qty number pct ratio percent name amount m3 m2 kwh l cm mm mg lb mi ft kb mb gb kw ml
+    sqm""".split()
 )
 _SECRET = re.compile(r"passw|secret|token|api_?key|private_?key|credential|(?:^|_)(?:ssn|cvv|cvc|pin|iban)(?:_|$)")
 _GENERIC = frozenset("event record log entry history request item detail info list data transaction".split())
+_PREPOSITIONS = frozenset({"by", "at", "on", "in", "to", "from", "of", "for"})
 _LONGEST_VALUE_WORDS = 6
 _FUZZY_BAR = 88.0
 Phrase = tuple[str, ...]
@@ -84,6 +86,10 @@ class Lexicon:
         near = [name for name, _, _ in matches if name[:2] == lemma(word)[:2]]
         return self._entries[(near[0],)] if len(matches) == 1 and near else None
 
+    def kind(self, ref: Ref) -> Kind:
+        column = self.tables[ref.table].column(ref.column)
+        return column.kind if column else Kind.OTHER
+
     def secret(self, ref: Ref) -> bool:
         """Whether a column must not be shown whatever is asked."""
         return is_secret(ref.column)
@@ -123,7 +129,8 @@ class Lexicon:
             return
         for value in column.values:
             words = tuple(t.lemma for t in tokens(value.replace("_", " ")) if t.sort in ("word", "number"))
-            plain = len(words) == 1 and (words[0] in STOP or len(words[0]) < 2)
+            code = value.isupper() and len(value) > 1
+            plain = len(words) == 1 and not code and (words[0] in STOP or len(words[0]) < 2)
             if words and not plain and len(words) <= _LONGEST_VALUE_WORDS and not words[0].isdigit():
                 self._entries[words].values[(ref, value)] = 1.0
                 if len(words) == 1 and words[0].isalpha():
@@ -164,7 +171,7 @@ def _column_phrases(parts: Phrase, own: Phrase, *, verb: bool) -> list[tuple[Phr
         short = short[:-1]
         ways.append((short, 0.9 if short != own else 0.3))
     if len(plain) > 1:
-        ways += [(short[-1:], 0.5), (plain[-1:], 0.45)]
+        ways += [(p, w) for p, w in ((short[-1:], 0.5), (plain[-1:], 0.45)) if p[0] not in _PREPOSITIONS]
     for phrase, weight in list(ways):
         if phrase[: len(own)] != own and verb and phrase[-1] not in ("date", "time"):
             continue

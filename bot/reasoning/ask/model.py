@@ -22,6 +22,7 @@ class Kind(StrEnum):
     OTHER = "other"
 
 
+TIMES = (Kind.TIME, Kind.DATE)
 _KINDS = (
     (Kind.BOOL, re.compile(r"^bool")),
     (Kind.OTHER, re.compile(r"json|array|bytea|blob|uuid\[|struct|map\(|\[\]$|^interval")),
@@ -53,6 +54,11 @@ class Column:
     @property
     def kind(self) -> Kind:
         return kind_of(self.type)
+
+    @property
+    def comparable(self) -> bool:
+        """Whether a bound on its number makes sense."""
+        return self.kind is Kind.NUMBER and not self.references
 
 
 @dataclass(frozen=True)

@@ -7,18 +7,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from bot.reasoning.ask.choosing import Chooser
-from bot.reasoning.ask.intent import Intent, Measure
+from bot.reasoning.ask.intent import NUMERIC, Intent, Measure
 from bot.reasoning.ask.lexicon import Entry, Ref
-from bot.reasoning.ask.model import CannotAnswer, Column, Kind
+from bot.reasoning.ask.model import TIMES, CannotAnswer, Column, Kind
 from bot.reasoning.ask.pieces import Piece, Sort
 from bot.reasoning.ask.reader_tables import TableReader
 from bot.reasoning.ask.spans import Span
-from bot.reasoning.ask.words import lemma
+from bot.reasoning.ask.units import said_unit
+from bot.reasoning.ask.words import lemma, name_parts
 
-_TIMES = (Kind.TIME, Kind.DATE)
-_NUMERIC = frozenset({"sum", "avg", "min", "max", "median"})
-
-
+_STATES = (*TIMES, Kind.BOOL)
+_COUNTS = frozenset({"count", "quantity", "qty", "num", "number"})
+_ENDINGS = frozenset("closed resolved ended finished completed closing end settled".split())
 Handler = Callable[["Reader", Piece], None]
 
 
@@ -52,11 +52,13 @@ class Reader(TableReader):
         assert entry is not None, "a noun has an entry"
         if piece.words.lower().startswith("total ") and self._total(entry, piece):
             return
-        if self.pending and self.pending[-1][-1] in _NUMERIC and self._number(entry, piece):
+        if self._turn_of_phrase(entry, piece):
+            return
+        if self.pending and self.pending[-1][-1] in NUMERIC and self._number(entry, piece):
             return
         if self.c.is_table(entry):
             # a verb: "who ordered" asks for rows of orders
-            self.having = self.having or (piece.words.lower().endswith("ed") and max(entry.tables.values()) <= 0.6)
+            self.having = self.having or (piece.verb and max(entry.tables.values()) <= 0.6)
             self._table(self.c.table(entry, piece.words), piece)
             return
         best = max(entry.columns.values(), default=0.0)
@@ -67,6 +69,29 @@ class Reader(TableReader):
             self._value(value)
             return
         self._column_noun(entry, piece)
+
+    def _turn_of_phrase(self, entry: Entry, piece: Piece) -> bool:
+        """Words whose neighbours decide: "open" cases, the "most played" tracks, who never "opened" a case."""
+        following = self.peek()
+        table_next = bool(following and following.sort is Sort.NOUN and following.entry)
+        table_next = table_next and self.c.is_table(following.entry)  # type: ignore[union-attr, arg-type]
+        if piece.words.lower() == "open" and not entry.values:
+            self._still_open()
+            return True
+        if self.super and self.super.dimension == "count" and piece.verb and entry.tables and table_next:
+            self.take_measure(Measure("count", self.c.table(entry, piece.words)))
+            return True
+        return self.lacking and piece.verb and table_next and self.intent.target is not None
+
+    def _still_open(self) -> None:
+        """What has no end yet, by the one column that says when it ended."""
+        table = self._value_focus() or self.intent.target
+        columns = self.c.lexicon.tables[table].columns if table else ()
+        ends = [c for c in columns if c.kind in TIMES and set(c.name.lower().split("_")) & _ENDINGS]
+        if len(ends) != 1 or table is None:
+            raise CannotAnswer("I do not see what tells which of them are open.")
+        self.condition(Ref(table, ends[0].name), "not_null" if self.negated else "null")
+        self.negated = False
 
     def _total(self, entry: Entry, piece: Piece) -> bool:
         """ "Total amount" is also a sum, of the column of that name or of the amount of the table in question."""
@@ -81,7 +106,7 @@ class Reader(TableReader):
 
     def _means_value(self, entry: Entry, best: float) -> bool:
         """A verb that is a state and a time: "resolved" is the state, "resolved yesterday" and "not resolved" the time."""
-        timed = any(self.c.about(ref).kind in _TIMES for ref in entry.columns)
+        timed = any(self.c.about(ref).kind in TIMES for ref in entry.columns)
         before = self.peek(-1)
         if before is not None and before.words.lower() in ("neither", "nor"):
             return True
@@ -104,8 +129,10 @@ class Reader(TableReader):
         """An aggregate waits: take a numeric column when the words have one."""
         if self.c.is_table(entry) and not any(w > 0.85 for w in entry.columns.values()):
             return False
+        if piece.verb and any(self.c.about(ref).kind in _STATES for ref in entry.columns):
+            return False
         function = self.pending[-1][-1]
-        kinds = (Kind.NUMBER, *(_TIMES if function in ("min", "max") else ()))
+        kinds = (Kind.NUMBER, *(TIMES if function in ("min", "max") else ()))
         focus = self._value_focus()
         ref = self.c.column(entry, piece.words, focus=focus, fits=lambda c: c.kind in kinds and not c.references)
         if ref is None:
@@ -126,9 +153,11 @@ class Reader(TableReader):
         focus = self._value_focus() if self.intent.target is None else self.focus or self.intent.target
         fits: Callable[[Column], bool] | None = None
         if self.follows(1, Sort.SPAN) or (self.follows(1, Sort.BUCKET) and self._has_time(entry)):
-            fits = (lambda c: c.kind in _TIMES) if self._has_time(entry) else None
+            fits = (lambda c: c.kind in TIMES) if self._has_time(entry) else None
+        elif piece.verb and any(self.c.about(ref).kind in _STATES for ref in entry.columns):
+            fits = lambda c: c.kind in _STATES  # noqa: E731
         elif self._compares(1):
-            fits = _comparable if any(_comparable(self.c.about(r)) for r in entry.columns) else None
+            fits = (lambda c: c.comparable) if any(self.c.about(r).comparable for r in entry.columns) else None
         ref = self.c.column(entry, piece.words, focus=focus, fits=fits)
         if ref is None:
             if entry.tables:
@@ -142,7 +171,7 @@ class Reader(TableReader):
         self._column(ref, piece)
 
     def _has_time(self, entry: Entry) -> bool:
-        return any(self.c.about(ref).kind in _TIMES for ref in entry.columns)
+        return any(self.c.about(ref).kind in TIMES for ref in entry.columns)
 
     def _compares(self, step: int) -> bool:
         return self.follows(step, Sort.CMP, Sort.BETWEEN, Sort.NUM)
@@ -154,12 +183,14 @@ class Reader(TableReader):
         self.focus = self.focus or ref.table
         if column.references and self._key(ref, column, piece):
             return
+        if ref == self.last and self.follows(-1, Sort.NOUN) and any(c.ref == ref for c in self.intent.conditions):
+            return  # "in the finance industry", once finance is known to be one
         if self.bound is not None:
             self.bound(ref)
             return
         if column.kind is Kind.BOOL:
             self._flag(ref)
-        elif column.kind in _TIMES:
+        elif column.kind in TIMES:
             self._time(ref, piece)
         elif self.lacking:
             self.condition(ref, "null")
@@ -195,6 +226,8 @@ class Reader(TableReader):
         elif self._filters_next(column):
             pass
         else:
+            several = self.p[self.at].words.lower().endswith("s") and not self.intent.columns
+            self.intent.each_once = several and self.intent.target is None and self.peek(-1) is None
             self._shown(ref)
             self.intent.distinct = self.intent.distinct or self.distinct
             self.distinct = False
@@ -204,6 +237,8 @@ class Reader(TableReader):
         """A column to show; after a count it can only be one that must be set ("orders with a coupon")."""
         if not self.intent.measures:
             self.intent.columns.append(ref)
+        elif said_unit(self.p[self.at].words) and any(m.column == ref.column for m in self.intent.measures):
+            return  # "average duration in minutes"
         elif self.having:
             self.condition(ref, "not_null")
         else:
@@ -228,9 +263,15 @@ class Reader(TableReader):
 
     def _count_column(self, ref: Ref, column: Column) -> None:
         self.pending.pop()
+        numeric = column.comparable and not column.primary
+        if numeric and self.pending and self.pending[-1][-1] in NUMERIC:
+            self.take_number(ref)  # "average number of seats", where seats is a number
+            return
         if self.pending:
             raise CannotAnswer("I cannot nest these aggregates.")
-        numeric = column.kind is Kind.NUMBER and not column.references and not column.primary
+        if numeric and not self.distinct and set(name_parts(ref.column)[-1:]) & _COUNTS:
+            self.take_measure(Measure("sum", ref.table, ref.column))
+            return
         if numeric and not self.distinct:
             raise CannotAnswer(f"Do you want the sum of {ref.column}, or how many rows?", f"total {ref.column}")
         self.distinct = False
@@ -242,7 +283,7 @@ class Reader(TableReader):
             self.grouping = False
             return
         self.intent.group_columns.append(ref)
-        self.grouping = self.follows(1, Sort.AND)
+        self.grouping = self.follows(1, Sort.AND) and self.follows(2, Sort.NOUN)
 
     def _super_column(self, ref: Ref, column: Column) -> None:
         waiting, target = self.super, self.intent.target
@@ -293,8 +334,11 @@ class Reader(TableReader):
             self._group_column(ref)
         elif self.super is not None or self.latest is not None:
             descending = self.super.descending if self.super else bool(self.latest)
+            if self.super is not None and self.super.dimension == "age":
+                descending = not descending
             self.super = self.latest = None
-            if self.intent.target is None and not self.who:
+            ranks = piece.verb and self.follows(1, Sort.NOUN)
+            if self.intent.target is None and not self.who and not ranks:
                 self.intent.measures.append(Measure("max" if descending else "min", ref.table, ref.column))
             else:
                 self.intent.order.append((ref, descending))
@@ -317,7 +361,3 @@ class Reader(TableReader):
             self.condition(ref, "not_null")
         else:
             self.intent.columns.append(ref)
-
-
-def _comparable(column: Column) -> bool:
-    return column.kind is Kind.NUMBER and not column.references

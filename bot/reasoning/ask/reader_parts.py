@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.reasoning.ask.intent import Measure, Super
+from bot.reasoning.ask.intent import MOST_ROWS, Measure, Super
 from bot.reasoning.ask.lexicon import Ref
 from bot.reasoning.ask.model import CannotAnswer, Kind
 from bot.reasoning.ask.pieces import Piece, Sort
 from bot.reasoning.ask.reader import Handler, Reader
-from bot.reasoning.ask.reader_compare import _bound, _counted_next, between, compare, distinct, named, or_more
+from bot.reasoning.ask.reader_compare import between, bound_to, compare, counted_next, distinct, named, or_more
+from bot.reasoning.ask.units import MONEY, said_unit, unit_of
+from bot.reasoning.ask.words import name_parts
 
-_MOST_ROWS = 1_000
-_FLIPPED = {">": "<=", ">=": "<", "<": ">=", "<=": ">", "=": "!=", "!=": "="}
+_ROOT = 5
+_LINKS = frozenset(
+    """made produced manufactured built published authored written composed painted recorded owned operated managed led
+    run taught hosted organised organized sponsored employed stationed headquartered based registered listed released
+    starring featuring performed sung sold supplied provided delivered flown driven shot directed designed""".split()
+)
 
 
 def _as_column(r: Reader, piece: Piece) -> bool:
@@ -29,20 +35,27 @@ def count(r: Reader, piece: Piece) -> None:
     if _as_column(r, piece):
         r.noun(piece)
         return
+    _beside(r)
     r.pending.append(["count"])
+
+
+def _beside(r: Reader) -> None:
+    """ "Companies and their number of projects": the number belongs to each of the rows named before."""
+    r.beside = r.follows(-1, Sort.AND, Sort.HAVE) and bool(r.intent.target) and not r.intent.measures
 
 
 def aggregate(r: Reader, piece: Piece) -> None:
     if _as_column(r, piece):
         r.noun(piece)
         return
-    if r.follows(1, Sort.COUNT) and piece.value == "sum":
-        return
+    if piece.value == "sum" and (r.follows(1, Sort.COUNT) or (r.peek() is None and isinstance(r.last, Measure))):
+        return  # "total number of", "… are there in total"
     if piece.value in ("max", "min") and r.follows(1, Sort.COUNT) and r.intent.target:
         r.super = Super(piece.value == "max", "", piece.words)
     elif r.pending and r.follows(-1, Sort.AND):
         r.pending[-1].append(piece.value)
     else:
+        _beside(r)
         r.pending.append([piece.value])
 
 
@@ -96,12 +109,6 @@ def group(r: Reader, piece: Piece) -> None:
     if following.sort not in (Sort.NOUN, Sort.AGG, Sort.DISTINCT, Sort.TOP, Sort.COUNT, Sort.HAVE):
         raise CannotAnswer(f"I find nothing here that “{piece.words} {following.words}” could mean.")
     r.grouping = True
-
-
-_UNIT_WORDS = frozenset(
-    """dollar dollars euro euros usd eur gbp pounds cents kg kilos kilograms grams g km kilometers kilometres miles m
-    minutes minute hours hour days day seconds second units percent stars points years year ms""".split()
-)
 
 
 def match(r: Reader, piece: Piece) -> None:
@@ -159,7 +166,7 @@ def percentage(r: Reader, piece: Piece) -> None:
         return
     if r.intent.ratio is not None:
         raise CannotAnswer("A share of a share is more than I can do.")
-    r.intent.ratio = float(piece.value)
+    r.intent.ratio, r.ratio_said = float(piece.value), piece.words.lower()
     if piece.words.lower() == "rate":
         if not r.intent.conditions or not r.follows(-1, Sort.NOUN):
             raise CannotAnswer("A rate of what?")
@@ -213,7 +220,7 @@ def number(r: Reader, piece: Piece) -> None:
         following = r.peek()
         assert following is not None
         r.at += 1
-        _bound(r, following.value, piece.number, dimension="", said=piece.words)
+        bound_to(r, following.value, piece.number, dimension="", said=piece.words)
     elif r.follows(1, Sort.SUPER, Sort.LATEST) and r.intent.limit is None:
         r.intent.limit = _limit(piece)
     elif (
@@ -229,27 +236,37 @@ def number(r: Reader, piece: Piece) -> None:
         if key is None:
             raise CannotAnswer(f"I do not know which column numbers the rows of {r.last}.")
         r.condition(Ref(r.last, key.name), "=", piece.number)
-    elif r.having and _counted_next(r, "=", piece.number):
+    elif r.having and counted_next(r, "=", piece.number):
         return
-    elif (r.super is not None or r.latest is not None) and r.follows(1, Sort.NOUN) and r.intent.limit is None:
+    elif (r.intent.limit is None and r.intent.target is None and _ranked_later(r)) or (
+        (r.super is not None or r.latest is not None) and r.follows(1, Sort.NOUN) and r.intent.limit is None
+    ):
         r.intent.limit = _limit(piece)
     else:
         raise CannotAnswer(f"I do not see what {piece.words} belongs to.")
 
 
+def _ranked_later(r: Reader) -> bool:
+    """ "Five patients with the most appointments": the number is how many, as the ranking comes behind."""
+    following = r.peek()
+    if following is None or following.entry is None or not r.c.is_table(following.entry):
+        return False
+    return r.follows(2, Sort.HAVE, Sort.WHO) and r.follows(3, Sort.SUPER)
+
+
 def _limit(piece: Piece) -> int:
-    if piece.number != int(piece.number) or not 0 < piece.number <= _MOST_ROWS:
-        raise CannotAnswer(f"I can list between 1 and {_MOST_ROWS:,} rows.")
+    if piece.number != int(piece.number) or not 0 < piece.number <= MOST_ROWS:
+        raise CannotAnswer(f"I can list between 1 and {MOST_ROWS:,} rows.")
     return int(piece.number)
 
 
 def text(r: Reader, piece: Piece) -> None:
     """Words in quotes, or a name after its table or column."""
     said = piece.value
-    while piece.sort is Sort.UNKNOWN and r.follows(1, Sort.UNKNOWN):
-        following = r.peek()
-        assert following is not None
+    following = r.peek()
+    while piece.sort is Sort.UNKNOWN and following and following.sort is Sort.UNKNOWN and following.capital:
         said, r.at = f"{said} {following.value}", r.at + 1
+        following = r.peek()
     ref = r.last if isinstance(r.last, Ref) and r.c.about(r.last).kind is Kind.TEXT else None
     if ref is None and isinstance(r.last, str):
         ref = r.c.label(r.last)
@@ -276,7 +293,29 @@ def unknown(r: Reader, piece: Piece) -> None:
     if named_before or compared or after_column or after_table:
         text(r, piece)
         return
+    if _links(r, piece) or _spoken_unit(r, piece):
+        return
     raise CannotAnswer(r.cannot_place(piece))
+
+
+def _links(r: Reader, piece: Piece) -> bool:
+    """A verb between a row and a value says nothing new: "insured by Sanitas", "made by Novara", "written by Eco"."""
+    following = r.peek(2) if r.follows(1, Sort.GROUP) else r.peek()
+    if following is None or following.sort is not Sort.NOUN or following.entry is None or not r.mentions:
+        return False
+    named = {ref for ref, _ in following.entry.values}
+    if not named or following.entry.tables or piece.capital or r.negated or r.lacking:
+        return False
+    word = piece.words.lower()
+    parts = [part for ref in named for part in (*name_parts(ref.column), *name_parts(ref.table))]
+    return word in _LINKS or any(word[:_ROOT] == part[:_ROOT] and len(word) > _ROOT for part in parts)
+
+
+def _spoken_unit(r: Reader, piece: Piece) -> bool:
+    """ "… in minutes" after a number that is kept in minutes."""
+    unit = said_unit(piece.words)
+    column = r.last.column if isinstance(r.last, (Measure, Ref)) else None
+    return bool(unit and column and (unit_of(column) == unit or (unit in MONEY and unit_of(column) is None)))
 
 
 def _known(r: Reader, table: str) -> bool:
@@ -316,6 +355,18 @@ def out_of(r: Reader, piece: Piece) -> None:
     r.last = ref
 
 
+def fresh(r: Reader, piece: Piece) -> None:
+    """ "New" is a state where one is stored, else it is about when rows came to be."""
+    if piece.entry is not None and piece.entry.values:
+        r.noun(piece)
+    else:
+        r.fresh = True
+
+
+def versus(r: Reader, piece: Piece) -> None:
+    r.versus = True
+
+
 def money(r: Reader, piece: Piece) -> None:
     """ "Revenue" and "sales" mean the one amount of the table in question."""
     ref = r.c.money(piece.words, r.focus or r.intent.target)
@@ -339,5 +390,5 @@ HANDLERS: dict[Sort, Handler] = {
     Sort.NAMED: named, Sort.ZERO: zero, Sort.WHO: who, Sort.SPAN: span, Sort.NUM: number, Sort.TEXT: text,
     Sort.OUT: out_of,
     Sort.DEED: deed,
-    Sort.UNKNOWN: unknown, Sort.REFUSE: refuse,
+    Sort.NEW: fresh, Sort.VERSUS: versus, Sort.UNKNOWN: unknown, Sort.REFUSE: refuse,
 }  # fmt: skip

@@ -7,12 +7,9 @@ from collections.abc import Callable, Sequence
 from bot.reasoning.ask.choosing import Chooser
 from bot.reasoning.ask.intent import Condition, Intent, Measure, Super
 from bot.reasoning.ask.lexicon import Ref
-from bot.reasoning.ask.model import CannotAnswer, Column, Kind
+from bot.reasoning.ask.model import CannotAnswer, Kind
 from bot.reasoning.ask.pieces import Piece, Sort
 from bot.reasoning.ask.spans import Span
-
-_TIMES = (Kind.TIME, Kind.DATE)
-_NUMERIC = frozenset({"sum", "avg", "min", "max", "median"})
 
 
 class ReaderState:
@@ -32,6 +29,9 @@ class ReaderState:
         self.negated = self.lacking = self.grouping = self.ordering = self.distinct = self.having = False
         self.who = self.verb_seen = self.deed = self.or_open = self.where_next = False
         self.bound: Callable[[Ref], None] | None = None
+        self.early: list[Condition] = []
+        self.fresh = self.versus = self.beside = False
+        self.ratio_said = ""
 
     def peek(self, step: int = 1) -> Piece | None:
         at = self.at + step
@@ -43,6 +43,10 @@ class ReaderState:
 
     def take_measure(self, measure: Measure) -> None:
         self.last = measure
+        target = self.intent.target
+        if self.beside and target and target != measure.table and self.c.joins.to_one(measure.table, target):
+            self.intent.group_tables += [target] if target not in self.intent.group_tables else []
+        self.beside = False
         if self.super is not None:
             self.intent.order.append((measure, self.super.descending))
             self.intent.limit = self.intent.limit or 1
@@ -65,14 +69,19 @@ class ReaderState:
                 kept[index] = Condition(ref, joins[operator], (*known.values, *values))
                 self.or_open = False
                 return
+            if same and self.intent.ratio == 1 and self.ratio_said.startswith("ratio") and operator == "=":
+                self.intent.against = Condition(ref, operator, values)
+                return
             if same:
                 raise CannotAnswer(f"{ref.column} cannot be two things at once.")
         if self.or_open and kept:
             raise CannotAnswer("I can only join values of one column with “or”.")
         kept.append(Condition(ref, operator, values))
+        if self.intent.ratio is not None and not self.verb_seen:
+            self.early.append(kept[-1])
 
     def _alternatives(self) -> bool:
-        return any(self.follows(step, Sort.OR, Sort.AND) for step in (-1, -2))
+        return any(self.follows(step, Sort.OR, Sort.AND, Sort.VERSUS) for step in (-1, -2))
 
     def _finish(self) -> None:
         self._leftovers()
@@ -85,21 +94,43 @@ class ReaderState:
             intent.target = tables[0]
         self._mentions()
         self._deed_done()
+        self._contrasted()
         self._counted_groups()
+        self._share_of()
+        if intent.limit and not intent.order and intent.limit < 10_000:
+            raise CannotAnswer("By what should they be ranked?", f"top {intent.limit} by number of …")
+
+    def _contrasted(self) -> None:
+        """ "Completed versus cancelled appointments" are counted side by side; "new" ones need a time."""
+        intent = self.intent
+        if self.fresh and not (intent.span or intent.bucket):
+            raise CannotAnswer("New since when? Name a time, such as this month.")
+        if not self.versus or (intent.span and intent.span.other):
+            return
+        pairs = [c.ref for c in intent.conditions if c.operator == "in"]
+        if len(pairs) != 1 or intent.group_columns or intent.ratio:
+            raise CannotAnswer("I compare two values of one column, or two times.")
+        intent.group_columns.append(pairs[0])
+
+    def _share_of(self) -> None:
+        """What counts for a share: what was said after the verb, else the one state right before the rows."""
+        intent = self.intent
+        if intent.ratio is not None and not intent.ratio_conditions and len(self.early) == 1:
+            intent.conditions = [c for c in intent.conditions if c is not self.early[0]]
+            intent.ratio_conditions = list(self.early)
         if len({c.ref for c in intent.ratio_conditions}) > 1:
             raise CannotAnswer("Which of these conditions counts for the share? Ask with one.")
         if intent.ratio is not None and not intent.ratio_conditions:
             raise CannotAnswer("A share of what? Say which rows count.")
         if intent.ratio is not None and not intent.measures:
-            intent.measures.append(Measure("count", intent.target))
-        if intent.limit and not intent.order and intent.limit < 10_000:
-            raise CannotAnswer("By what should they be ranked?", f"top {intent.limit} by number of …")
+            intent.measures.append(Measure("count", str(intent.target)))
 
     def _counted_groups(self) -> None:
         """ "Orders per day", "open tickets by priority": groups of rows without a number are counted."""
         intent = self.intent
         grouped = intent.bucket or intent.group_columns or intent.group_tables
-        ranked = any(isinstance(ref, Measure) for ref, _ in intent.order)
+        best = bool(intent.limit and intent.order and not intent.bucket)
+        ranked = best or any(isinstance(ref, Measure) for ref, _ in intent.order)
         if not grouped or intent.measures or intent.ratio or ranked or intent.having:
             return
         if intent.columns:
@@ -137,7 +168,8 @@ class ReaderState:
         elif isinstance(self.last, Measure) and self.last.function in ("count", "sum", "avg") and intent.group_tables:
             intent.order.append((self.last, waiting.descending))
         elif waiting.dimension not in ("", "count", "by") and intent.target:
-            intent.order.append((self.c.dimension(intent.target, waiting.dimension), waiting.descending))
+            ref, turned = self.c.dimension(intent.target, waiting.dimension)
+            intent.order.append((ref, waiting.descending != turned))
         elif isinstance(self.last, Ref) and self.c.about(self.last).kind is Kind.NUMBER:
             intent.columns = [ref for ref in intent.columns if ref != self.last]
             intent.order.append((self.last, waiting.descending))
@@ -152,7 +184,9 @@ class ReaderState:
             raise CannotAnswer("The average of which number? Name it, or ask for the average number of rows.")
         if self.pending or table is None or "count" in functions:
             raise CannotAnswer("I do not see what to count or add up.")
-        if "sum" in functions and not any(p.words.lower().startswith("sum") for p in self.p if p.sort is Sort.AGG):
+        if "sum" in functions and not any(
+            p.words.lower().startswith(("sum", "total of")) for p in self.p if p.sort is Sort.AGG
+        ):
             raise CannotAnswer(f"Total of what? Name the number to add up, or ask how many {table.rpartition('.')[2]}.")
         ref = self.c.default_measure(table)
         if ref is None:
@@ -178,7 +212,3 @@ class ReaderState:
         for name, _ in self.mentions:
             if name not in used and name not in intent.has:
                 intent.has.append(name)
-
-
-def _comparable(column: Column) -> bool:
-    return column.kind is Kind.NUMBER and not column.references

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from bot.reasoning.ask.intent import Measure, Super
+from bot.reasoning.ask.intent import NUMERIC, Measure, Super
 from bot.reasoning.ask.lexicon import Ref
-from bot.reasoning.ask.model import CannotAnswer, Kind
+from bot.reasoning.ask.model import CannotAnswer
 from bot.reasoning.ask.pieces import Piece, Sort
 from bot.reasoning.ask.reader_state import ReaderState
-
-_TIMES = (Kind.TIME, Kind.DATE)
-_NUMERIC = frozenset({"sum", "avg", "min", "max", "median"})
+from bot.reasoning.ask.words import name_parts
 
 
 class TableReader(ReaderState):
     """What a table's name does to the intent."""
 
     def _table(self, name: str, piece: Piece) -> None:
-        if self.lacking:
+        if self.lacking or (self.negated and self.intent.target not in (None, name)):
             self._lack_table(name)
         elif self.pending and self.pending[-1] == ["count"]:
             self._count_table(name)
         elif self.grouping:
             self._group_table(name)
-        elif self.pending and self.pending[-1][-1] in _NUMERIC:
+        elif self.pending and self.pending[-1][-1] in NUMERIC:
             self._mention(name)
         elif self.super is not None:
             self._super_table(name, piece)
@@ -66,7 +64,7 @@ class TableReader(ReaderState):
             return
         else:
             self.intent.group_tables.append(name)
-        self.grouping = self.follows(1, Sort.AND)
+        self.grouping = self.follows(1, Sort.AND) and self.follows(2, Sort.NOUN)
 
     def _own_column_next(self, name: str) -> bool:
         """ "By warehouse city" groups by the city, not by the warehouse."""
@@ -94,9 +92,9 @@ class TableReader(ReaderState):
             self.intent.target, self.super = name, waiting
             self.mentions.append((name, False))
         else:
-            self._rank(name, waiting)
+            self._rank(name, waiting, piece)
 
-    def _rank(self, name: str, waiting: Super) -> None:
+    def _rank(self, name: str, waiting: Super, piece: Piece) -> None:
         """ "Cheapest product", "largest order": order rows of the table by its own number."""
         if self.intent.target is None:
             self.intent.target = name
@@ -104,12 +102,29 @@ class TableReader(ReaderState):
         following = self.peek()
         if following and following.sort is Sort.GROUP and following.value == "by" and not waiting.dimension:
             return
-        ref = self.c.dimension(name, waiting.dimension) if waiting.dimension else self.c.default_measure(name)
+        if waiting.dimension == "age" and not self._aged(name):
+            self.latest, self.super = not waiting.descending, None
+            self._latest_table(name, piece)
+            return
+        turned = False
+        if waiting.dimension:
+            ref, turned = self._dimension(name, waiting.dimension)
+        else:
+            ref = self.c.default_measure(name)
+        if self.intent.limit is None and piece.words.lower().endswith("s"):
+            raise CannotAnswer(f"How many of the {waiting.words} {piece.words}? Say a number, such as 5.")
         if ref is None or waiting.dimension == "count":
             raise CannotAnswer(f"“{waiting.words}” by what? Name the number to rank by.")
-        self.intent.order.append((ref, waiting.descending))
+        self.intent.order.append((ref, waiting.descending != turned))
         self.intent.limit = self.intent.limit or 1
         self.super = None
+
+    def _dimension(self, name: str, dimension: str) -> tuple[Ref | None, bool]:
+        return (None, False) if dimension in ("count", "by") else self.c.dimension(name, dimension)
+
+    def _aged(self, name: str) -> bool:
+        """Whether the rows of a table have an age; else the oldest is the first that came to be."""
+        return self.c.born(name) is not None or any("age" in name_parts(c.name) for c in self.c.numbers(name))
 
     def _latest_table(self, name: str, piece: Piece) -> None:
         self.intent.target = name
@@ -122,7 +137,7 @@ class TableReader(ReaderState):
         self.latest = None
 
     def _lack_table(self, name: str) -> None:
-        self.lacking = False
+        self.lacking = self.negated = False
         self.intent.lacks.append(name)
 
     def _value(self, found: tuple[Ref, str]) -> None:

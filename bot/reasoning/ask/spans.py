@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from bot.errors import InvalidRequest
@@ -34,6 +34,7 @@ _NUMBER_WORD = r"(?!\s*(?:%|dollars|euros|usd|eur|items?|units?|kg|points?|days?
 _PATTERNS = tuple(
     (name, re.compile(pattern, re.IGNORECASE))
     for name, pattern in (
+        ("ahead", rf"{_LEAD}\b(?:next|coming|upcoming)\s+(?:(?P<n>{_N})\s+)?(?P<u>{_UNIT})\b|\b(?:for\s+)?(?P<t>tomorrow)\b"),
         ("between", rf"\b(?:between|from)\s+(?P<a>{_DATE})\s+(?:and|to|until|till|through|-|–)\s+(?P<b>{_DATE})\b"),
         ("rolling", rf"{_LEAD}\b(?:last|past|previous|trailing)\s+(?P<n>{_N})\s+(?P<u>{_UNIT})\b"),
         ("ago_before", rf"\b(?:more than|over|before|older than)\s+(?P<n>{_N})\s+(?P<u>{_UNIT})\s+ago\b"),
@@ -44,7 +45,7 @@ _PATTERNS = tuple(
         ("until", rf"\b(?:until|till|up to|on or before|through|by the end of)\s+(?P<a>{_DATE})\b{_NUMBER_WORD}"),
         ("half", rf"{_LEAD}\b(?P<w>first|second) half of (?P<y>\d{{4}}|this year|last year)\b"),
         ("quarter", rf"{_LEAD}\b(?P<w>first|second|third|fourth) quarter of (?P<y>\d{{4}}|this year|last year)\b"),
-        ("this", r"(?:\b(?:in|during|over|for|of|from)\s+)?(?:\bthe\s+)?\b(?P<w>this|current|last|previous|past|prior)\s+(?:calendar\s+)?(?P<u>minute|hour|day|week|month|quarter|year)\b(?:\s+so far)?"),
+        ("this", r"(?:\b(?:in|during|over|for|of|from)\s+)?(?P<the>\bthe\s+)?\b(?P<w>this|current|last|previous|past|prior)\s+(?:calendar\s+)?(?P<u>minute|hour|day|week|month|quarter|year)\b(?:\s+so far)?"),
         ("to_date", r"\b(?P<u>week|month|quarter|year)[ -]to[ -]date\b"),
         ("on", rf"\b(?:in|on|during|for|of|dated|at)\s+(?:the\s+)?(?:year\s+|month of\s+)?(?P<a>{_DATE})\b{_NUMBER_WORD}"),
         ("day", r"(?P<a>\btoday|\byesterday)(?:'s)?\b"),
@@ -56,6 +57,12 @@ _FUTURE = re.compile(
 )
 
 
+_GUESS = re.compile(
+    r"\b(?:will|going to|expect\w*|forecast\w*|predict\w*|likely|estimate\w*|project(?:ed|ion)|probab\w*)\b", re.I
+)
+_COMPARED = re.compile(r"\b(?:vs\.?|versus|compared?|comparison|against|and|than)(?!\w)", re.I)
+
+
 @dataclass(frozen=True)
 class Span:
     """[start, end) in UTC; None is open. `whole_days` when both ends are midnights of the asker."""
@@ -64,16 +71,23 @@ class Span:
     end: datetime | None
     words: str
     rolling: bool = False
+    other: Span | None = None
+    ahead: bool = False
 
 
-def take_span(asked: Asked) -> tuple[str, Span | None]:
-    """The question with its time words replaced by MARK, and the time; CannotAnswer for two times or a future one."""
+def take_span(asked: Asked, *, wide: bool = False) -> tuple[str, Span | None]:
+    """The question with its time words replaced by MARK, and the time; CannotAnswer for two times or a future one.
+
+    `wide` takes both: a second time to compare with (`other`), and one that lies ahead (`ahead`).
+    """
     future = _FUTURE.search(asked.text)
-    if future:
+    if future and (not wide or _GUESS.search(asked.text)):
         raise CannotAnswer(f"“{future.group()}” lies ahead; I only look at what has been recorded.")
     text, span = _first(asked.text, asked)
     if span is not None:
         again, second = _first(text, asked)
+        if second is not None and wide and _COMPARED.search(asked.text):
+            return again, replace(span, other=second)
         if second is not None:
             raise CannotAnswer(f"The question names two times (“{span.words}” and “{second.words}”). Ask about one.")
         text = again
@@ -89,7 +103,9 @@ def _first(text: str, asked: Asked) -> tuple[str, Span | None]:
             start, end = _Calendar(asked).span(name, match.groupdict())
             mark = BEFORE_MARK if start is None else MARK
             words = match.group().strip()
-            return f"{text[: match.start()]} {mark} {text[match.end() :]}", Span(start, end, words, name == "rolling")
+            return f"{text[: match.start()]} {mark} {text[match.end() :]}", Span(
+                start, end, words, name == "rolling", ahead=name == "ahead"
+            )
     return text, None
 
 
@@ -116,10 +132,14 @@ class _Calendar:
     def _local(self, name: str, g: dict[str, str]) -> tuple[datetime | None, datetime | None]:
         if name in ("rolling", "ago_since"):
             return self._back(g["n"], g["u"]), self._now
+        if name == "ahead":
+            return self._ahead(g)
         if name == "ago_before":
             return None, self._back(g["n"], g["u"])
         if name == "this":
             unit = g["u"]
+            if g.get("the") and g["w"] in ("last", "past") and unit != "quarter":
+                return self._back("1", unit), self._now
             rolling = unit in ("minute", "hour") and g["w"] in ("last", "past", "previous", "prior")
             if rolling or (g["w"] == "past"):
                 return self._back("1", unit), self._now
@@ -130,7 +150,17 @@ class _Calendar:
             return self._part(name, g["w"], g["y"])
         return self._dated(name, g)
 
+    def _ahead(self, g: dict[str, str]) -> tuple[datetime, datetime]:
+        """Tomorrow, the next calendar week, or the next so many days from now."""
+        if g["t"] or not g["n"]:
+            return self._period("day" if g["t"] else g["u"].rstrip("s"), 1)
+        span = self._now - self._back(g["n"], g["u"])
+        return self._now, self._now + span
+
     def _dated(self, name: str, g: dict[str, str]) -> tuple[datetime | None, datetime | None]:
+        year = re.search(r"\b\d{4}$", g.get("b", ""))
+        if year and re.search(_MONTH, g["a"]) and not re.search(r"\d{4}", g["a"]):
+            g["a"] += f" {year.group()}"
         start, end = self._date(g["a"])
         if name == "between":
             return start, self._date(g["b"])[1]

@@ -9,6 +9,7 @@ from bot.reasoning.ask.explain import explain
 from bot.reasoning.ask.joins import Joins
 from bot.reasoning.ask.lexicon import Lexicon
 from bot.reasoning.ask.model import Asked, CannotAnswer, Holding, Written
+from bot.reasoning.ask.phrasing import rephrase
 from bot.reasoning.ask.pieces import Tagger
 from bot.reasoning.ask.reader import Reader
 from bot.reasoning.ask.reader_parts import HANDLERS
@@ -23,8 +24,9 @@ def write_sql(asked: Asked, holding: Holding) -> Written:
     """The query, or CannotAnswer."""
     if not holding.tables:
         raise CannotAnswer("I know no tables here yet.")
-    text, span = take_span(asked)
     lexicon = Lexicon(holding.tables)
+    text, span = take_span(asked, wide=True)
+    text = rephrase(text, lexicon)
     pieces = Tagger(lexicon).pieces(text)
     chooser = Chooser(lexicon, Joins(holding.tables), pieces)
     intent = Reader(chooser, pieces, span=span, handlers=HANDLERS).read()

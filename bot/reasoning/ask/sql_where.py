@@ -13,7 +13,7 @@ from bot.reasoning.ask.lexicon import Ref
 from bot.reasoning.ask.model import CannotAnswer
 from bot.reasoning.ask.sql_values import column, from_table, literal, text_match, time_bounds
 
-_FUNCTIONS: dict[str, type[exp.Func]] = {
+FUNCTIONS: dict[str, type[exp.Func]] = {
     "sum": exp.Sum,
     "avg": exp.Avg,
     "min": exp.Min,
@@ -28,8 +28,13 @@ _COMPARE: dict[str, type[exp.Binary]] = {
     "<": exp.LT,
     "<=": exp.LTE,
 }
-_MOST_ROWS = 1_000
-_MOST_COLUMNS = 30
+
+
+# Parts of names of times that may lie ahead.
+_AHEAD = frozenset(
+    """scheduled schedule due expires expiry expiration expire start starts end ends begin departure departs arrival
+    arrives deadline renewal renews planned appointment valid event date checkin checkout check target""".split()
+)
 
 
 class Where:
@@ -68,7 +73,24 @@ class Where:
         for other in tables[1:]:
             if not self.c.joins.to_one(base, other):
                 base = other if self.c.joins.to_one(other, base) else base
-        return base
+        return self._bridge(base) or base
+
+    def _bridge(self, base: str) -> str | None:
+        """The table between a counted one and its groups: students per course are counted over enrolments."""
+        i, to_one = self.i, self.c.joins.to_one
+        counts = self._aggregates()
+        if not counts or any(m.function != "count" or m.column for m in counts) or i.ratio is not None:
+            return None
+        counted = self._counts_groups()
+        needs = {*i.group_tables, *(r.table for r in i.group_columns), *(m.table for m in counts)}
+        ranked = i.having or any(isinstance(r, Measure) for r, _ in i.order)
+        needs |= {counted.table} if counted else {str(i.target)} if ranked else set()
+        if all(to_one(base, table) for table in needs):
+            return None
+        between = [t for t in self.c.lexicon.tables if all(to_one(t, table) for table in needs)]
+        far = {t: sum(self.c.joins.distance(t, table) for table in needs) for t in between}
+        nearest = [t for t in between if far[t] == min(far.values())]
+        return nearest[0] if len(nearest) == 1 else None
 
     def _measure(self, measure: Measure) -> exp.Expr:
         self._reach(measure.table)
@@ -78,9 +100,11 @@ class Where:
         inner: exp.Expr = column(Ref(measure.table, measure.column))
         if measure.distinct:
             inner = exp.Distinct(expressions=[inner])
+        if measure.function == "range":
+            return exp.Sub(this=exp.Max(this=inner), expression=exp.Min(this=inner.copy()))
         if measure.function == "median" and self.dialect in ("sqlite", "mysql"):
             raise CannotAnswer("This database has no median.")
-        return _FUNCTIONS[measure.function](this=inner)
+        return FUNCTIONS[measure.function](this=inner)
 
     def _count(self, measure: Measure) -> exp.Expr:
         if measure.column:
@@ -190,6 +214,9 @@ class Where:
         here, about = column(ref), self.c.about(ref)
         if operator in _COMPARE:
             return _COMPARE[operator](this=here, expression=literal(values[0], about))
+        if operator.endswith("avg"):
+            mean = exp.Select().select(exp.Avg(this=here.copy()), copy=False).from_(from_table(ref.table), copy=False)
+            return _COMPARE[operator.removesuffix("avg")](this=here, expression=exp.Subquery(this=mean))
         if operator in ("in", "not_in"):
             inside = exp.In(this=here, expressions=[literal(v, about) for v in values])
             return inside if operator == "in" else exp.Not(this=inside)
@@ -209,6 +236,13 @@ class Where:
         return _COMPARE[having.operator](this=self._measure(having.measure), expression=number)
 
     def _time_ref(self) -> Ref:
+        found = self._any_time()
+        parts = set(found.column.lower().split("_"))
+        if self.i.span is not None and self.i.span.ahead and not parts & _AHEAD:
+            raise CannotAnswer(f"“{self.i.span.words}” lies ahead; {found.column} only says what has been.")
+        return found
+
+    def _any_time(self) -> Ref:
         if self.i.span_ref is not None:
             return self.i.span_ref
         for table in (self.base, str(self.i.target), *self.i.has):

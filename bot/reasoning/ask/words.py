@@ -168,7 +168,18 @@ def lemma(word: str) -> str:
 def stem(word: str) -> str:
     """A rough root, for verbs against names: shipped, shipping and shipment's column `shipped_at` meet."""
     root = lemma(word)
-    for ending, shortest in (("ing", 4), ("ed", 3), ("ation", 4), ("ion", 4), ("al", 5), ("ment", 4), ("e", 3)):
+    if root.endswith("ption") and len(root) > 8:
+        return root[:-5] + "b"  # prescription and prescribed, subscription and subscribed
+    for ending, shortest in (
+        ("ing", 4),
+        ("ed", 3),
+        ("ation", 4),
+        ("ion", 4),
+        ("al", 5),
+        ("ment", 4),
+        ("ance", 4),
+        ("e", 3),
+    ):
         if root.endswith(ending) and len(root) - len(ending) >= shortest:
             root = root[: -len(ending)]
             break
