@@ -104,16 +104,24 @@ class Plant:
 
 @contextlib.asynccontextmanager
 async def a_plant(
-    folder: Path, *, url: str | None = None, more: Mapping[str, Callable[[], Connector[Any]]] | None = None
+    folder: Path,
+    *,
+    url: str | None = None,
+    more: Mapping[str, Callable[[], Connector[Any]]] | None = None,
+    fresh: bool = True,
 ) -> AsyncIterator[Plant]:
-    """On SQLite, or at `url`. Ana leads the squad and Cy responds by role bindings; Bo is admin by configuration."""
+    """On SQLite, or at `url`. Ana leads the squad and Cy responds by role bindings; Bo is admin by configuration.
+
+    Not `fresh`: somebody else lays the roles.
+    """
     clock = Clock()
     store = await Store.open(url or f"sqlite:///{folder}/inquest.db", create=True)
     squads = (Squad(name=SQUAD, services=("payment-service",)),)
     roles = Roles(store=store, access=AccessFile(), squads=squads, admins=(BO.id,))
     plant = Plant(store, Switch(), clock, roles, more or {})
-    await plant.role(EventKind.ROLE_GRANTED, ANA.id, Role.LEAD, SQUAD)
-    await plant.role(EventKind.ROLE_GRANTED, CY.id, Role.RESPONDER, SQUAD)
+    if fresh:
+        await plant.role(EventKind.ROLE_GRANTED, ANA.id, Role.LEAD, SQUAD)
+        await plant.role(EventKind.ROLE_GRANTED, CY.id, Role.RESPONDER, SQUAD)
     try:
         yield plant
     finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import yaml
 
@@ -63,7 +63,14 @@ NAMES = (
 )  # fmt: skip
 
 
-def platform(server: PlatformDouble) -> Connector[Any]:
+class Somewhere(Protocol):
+    """A server at an address."""
+
+    @property
+    def url(self) -> str: ...
+
+
+def platform(server: Somewhere) -> Connector[Any]:
     config = {"url": server.url, "token": "tok", "tools": TOOLS, "writes": True, "signing_secret": SECRET}
     checked = HTTP_TOOLS.Config.model_validate(config)
     return HTTP_TOOLS(name="http_tools/platform", config=checked, environment="production", clock=SystemClock())

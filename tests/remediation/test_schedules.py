@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from bot.store import schema
+from tests.benchmarks.approvals_clicks import run as clicks
 from tests.benchmarks.approvals_schedules import run
 from tests.support.servers import PostgresServer, require
 
@@ -34,3 +35,10 @@ async def test_no_schedule_ends_in_a_write_that_nobody_approved(url: str | None)
     assert tally["carried out"] > 10, "schedules that carry nothing out prove nothing"
     assert tally["ended superseded"] > 0
     assert tally["ended rejected"] > 0
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("url", ["postgres"], indirect=True)
+async def test_64_clicks_from_two_processes_carry_it_out_once(url: str) -> None:
+    tally = await clicks(3, url=url)
+    assert (tally["rounds"], tally["writes"], tally["WRONG"]) == (3, 3, 0)
