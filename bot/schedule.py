@@ -46,6 +46,9 @@ class Schedule:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        with contextlib.suppress(BotError, OSError):
+            if self.holds:
+                await self._sweeps.keep_all()
         self._end()
         with contextlib.suppress(BotError, OSError):
             await self._store.drop(LEASE, worker=self._worker)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
@@ -16,6 +17,7 @@ from bot.errors import SequenceConflict
 from bot.services.execute import Execute
 from bot.services.sweep_anomalies import Anomalies
 from bot.services.sweep_config import Sweep
+from bot.services.sweep_keeping import kept_parts, take_back
 from bot.services.sweep_watch import Tick, Watch
 from bot.store import Store
 from connectors.model import Clock, Frozen, JsonObject, SeriesSet, TimeWindow, ToolCall
@@ -25,6 +27,8 @@ log = structlog.get_logger(__name__)
 _ACTOR = "schedule:sweeps"
 _CATCH_UP = timedelta(hours=6)
 _ATTEMPTS = 20
+_KEEP_EVERY = timedelta(minutes=15)
+_TOO_OLD = timedelta(hours=6)
 
 
 class SweepOutcome(Frozen):
@@ -56,6 +60,8 @@ class Sweeps:
         self._until: dict[str, datetime] = {}
         self._last_due: dict[str, datetime] = {}
         self._last: dict[str, SweepOutcome] = {}
+        self._kept_at: dict[str, datetime] = {}
+        self._recalled: set[str] = set()
 
     @property
     def anomalies(self) -> Anomalies:
@@ -74,12 +80,15 @@ class Sweeps:
         self._watches.clear()
         self._until.clear()
         self._last_due.clear()
+        self._kept_at.clear()
+        self._recalled.clear()
 
     async def run(self, sweep: Sweep, *, due: datetime | None = None) -> SweepOutcome:
         """One tick. Never raises for a source that fails; the outcome says what happened."""
         started = self._clock.now()
         due = due or started
         missed = await self._missed(sweep, due)
+        await self._recall(sweep)
         await self._anomalies.refresh()
         execution = await self._fetch(sweep, started)
         outcome = SweepOutcome(sweep=sweep.name, outcome=execution.outcome.value, due=due, missed=missed)
@@ -93,7 +102,43 @@ class Sweeps:
         outcome = outcome.model_copy(update={"duration_ms": round(spent_ms, 1)})
         await self._record(outcome)
         self._last[sweep.name] = outcome
+        if started - self._kept_at.setdefault(sweep.name, started) >= _KEEP_EVERY:
+            await self.keep(sweep)
         return outcome
+
+    async def keep(self, sweep: Sweep) -> None:
+        """Write down what was learned, so that a restart goes on where this was."""
+        watch, until = self._watches.get(sweep.name), self._until.get(sweep.name)
+        if watch is None or until is None or not watch.places:
+            return
+        parts = await asyncio.to_thread(lambda: list(kept_parts(watch, until=until.timestamp())))
+        await self._store.sweep_states.keep(sweep.name, parts, self._clock.now())
+        self._kept_at[sweep.name] = self._clock.now()
+
+    async def keep_all(self) -> None:
+        """The same for every sweep."""
+        for sweep in self.sweeps:
+            await self.keep(sweep)
+
+    async def _recall(self, sweep: Sweep) -> None:
+        """Before the first tick: go on with what was kept, unless it is too old or does not fit any more."""
+        if sweep.name in self._watches or sweep.name in self._recalled:
+            return
+        self._recalled.add(sweep.name)
+        parts = await self._store.sweep_states.kept(sweep.name)
+        if not parts:
+            return
+        watch = Watch(sweep, reluctance=self._anomalies.reluctance)
+        try:
+            until = await asyncio.to_thread(take_back, watch, parts)
+        except ValueError as error:
+            log.warning("sweep.state_not_used", sweep=sweep.name, reason=str(error))
+            return
+        reaches = datetime.fromtimestamp(until, UTC)
+        if self._clock.now() - reaches > _TOO_OLD:
+            log.info("sweep.state_too_old", sweep=sweep.name, until=reaches.isoformat())
+            return
+        self._watches[sweep.name], self._until[sweep.name] = watch, reaches
 
     async def _missed(self, sweep: Sweep, due: datetime) -> int:
         """How many ticks nobody ran since the last one; they are caught up with this one."""
@@ -138,7 +183,9 @@ class Sweeps:
         learning = watch is None
         if watch is None:
             watch = self._watches[sweep.name] = Watch(sweep, reluctance=self._anomalies.reluctance)
-        tick = watch.feed(evidence.payload.series, query=evidence.source.query, learning=learning)
+        query, series = evidence.source.query, evidence.payload.series
+        # Beside the event loop: ten thousand series take a while, and people wait for acknowledgements.
+        tick = await asyncio.to_thread(watch.feed, series, query=query, learning=learning)
         if evidence.call.window is not None:
             self._until[sweep.name] = evidence.call.window.end
         await self._tell(sweep, tick)

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bot.analysis.anomaly.detector import Detector, Tuning, Verdicts
+from bot.analysis.anomaly.scale import Floats
 from bot.domain.anomaly import Point, Signal
 from bot.domain.states import Severity
 from bot.services.sweep_config import Limit, Sweep
@@ -85,6 +87,33 @@ class Watch:
     @property
     def places(self) -> dict[str, Place]:
         return self._places
+
+    @property
+    def detector(self) -> Detector:
+        return self._detector
+
+    def recent(self, rows: NDArray[np.intp]) -> tuple[Floats, Floats]:
+        """The newest values of these series, and their times."""
+        return self._recent[rows], np.array(self._times)
+
+    def restore_recent(self, rows: NDArray[np.intp], recent: Floats, times: Floats) -> None:
+        """Put back what `recent` gave. ValueError when it has another shape."""
+        if recent.shape != (len(rows), _RECENT) or times.ndim != 1:
+            raise ValueError("the newest values were kept in another shape")
+        self._recent[rows] = recent
+        self._times = deque(times.tolist(), maxlen=_RECENT)
+
+    def adopt(self, places: Sequence[Place]) -> NDArray[np.intp]:
+        """Give room to series that were watched before; their rows."""
+        while len(self._places) + len(places) > self._room:
+            self._grow()
+        first = len(self._places)
+        for place in places:
+            place.row = len(self._places)
+            self._places[place.key] = place
+        if len(self._places) != first + len(places):
+            raise ValueError("a series was kept twice")
+        return np.arange(first, len(self._places))
 
     def feed(self, series: Iterable[Series], *, query: str, learning: bool) -> Tick:
         """Take in points newer than those known; while `learning` nothing is reported."""

@@ -15,18 +15,18 @@ from sqlalchemy.pool import NullPool
 from sqlmodel import SQLModel
 
 from bot.errors import SchemaOutdated
-from bot.store import tables, tables_around, tables_search
+from bot.store import tables, tables_around, tables_search, tables_sweeps
 from bot.store.columns import Row
 from bot.store.urls import is_sqlite, parse_url, sqlite_path
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0002"
-REVISIONS: tuple[str, ...] = ("0001", "0002")
+HEAD = "0003"
+REVISIONS: tuple[str, ...] = ("0001", "0002", "0003")
 TABLE_NAMES = frozenset(
     table.__tablename__
-    for module in (tables, tables_around, tables_search)
+    for module in (tables, tables_around, tables_search, tables_sweeps)
     for table in vars(module).values()
     if isinstance(table, type) and issubclass(table, Row) and table is not Row
 )

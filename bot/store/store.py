@@ -24,6 +24,7 @@ from bot.store.retrying import again_when_away
 from bot.store.search import Search
 from bot.store.showing import Showing
 from bot.store.signals import Signals, wait_for
+from bot.store.sweep_states import SweepStates
 from bot.store.writing import (
     EMPTY,
     INVESTIGATION_PREFIX,
@@ -224,6 +225,11 @@ class Store(Queue, Showing):
     def search(self) -> Search:
         """Words and likeness over finished investigations."""
         return Search(ask=self._ask, write=self._again, workspace=self._workspace)
+
+    @property
+    def sweep_states(self) -> SweepStates:
+        """What sweeps have learned."""
+        return SweepStates(ask=self._ask, write=self._again, workspace=self._workspace)
 
     @property
     def query_history(self) -> QueryHistory:
