@@ -3,6 +3,7 @@
 A server that is not installed skips its tests, naming the line that installs it; with CI=true it fails them.
 """
 
+from tests.support.servers.alertmanager import AlertmanagerServer
 from tests.support.servers.clickhouse import ClickhouseServer
 from tests.support.servers.cluster import ClusterServer
 from tests.support.servers.ferretdb import FerretdbServer
@@ -12,6 +13,7 @@ from tests.support.servers.process import MissingServer, require
 from tests.support.servers.prometheus import PrometheusServer
 
 __all__ = [
+    "AlertmanagerServer",
     "ClickhouseServer",
     "ClusterServer",
     "FerretdbServer",

@@ -14,11 +14,14 @@ INSTALL = "apt-get install prometheus (Debian 12), or any Prometheus 2.30 or lat
 
 
 class PrometheusServer:
-    """One server. `openmetrics` is history to load; `rules` and `scrape` are YAML for the configuration."""
+    """One server. `openmetrics` is history to load; `rules` and `scrape` are YAML for the configuration.
+
+    `alertmanager` is the address that firing rules are sent to.
+    """
 
     host = "127.0.0.1"
 
-    def __init__(self, *, openmetrics: str = "", rules: str = "", scrape: str = "") -> None:
+    def __init__(self, *, openmetrics: str = "", rules: str = "", scrape: str = "", alertmanager: str = "") -> None:
         server = binary("prometheus", install=INSTALL)
         folder = private_folder("prom", None)
         self.port = free_port()
@@ -30,7 +33,7 @@ class PrometheusServer:
         (folder / "rules.yml").write_text(rules or "groups: []\n")
         (folder / "prometheus.yml").write_text(
             f"global: {{scrape_interval: 1s, evaluation_interval: 1s}}\n"
-            f"rule_files: [rules.yml]\nscrape_configs: {scrape or '[]'}\n"
+            f"rule_files: [rules.yml]\nscrape_configs: {scrape or '[]'}\n" + _alerting(alertmanager)
         )
         self._process = ServerProcess(
             [server, f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={data}",
@@ -54,6 +57,12 @@ class PrometheusServer:
                 return bool(answer.status == 200)
         except (urllib.error.URLError, OSError):
             return False
+
+
+def _alerting(address: str) -> str:
+    if not address:
+        return ""
+    return f"alerting: {{alertmanagers: [{{static_configs: [{{targets: ['{address}']}}]}}]}}\n"
 
 
 def _backfill(openmetrics: str, folder: Path, data: Path) -> None:
