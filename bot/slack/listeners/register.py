@@ -14,7 +14,7 @@ from bot.slack.anomaly_actions import AnomalyActions
 from bot.slack.anomaly_blocks import DISMISS, INVESTIGATE, MUTE, SNOOZE, USEFUL
 from bot.slack.blocks.proposal import APPROVE, APPROVE_FORM, DETAILS, REJECT, REJECT_FORM, refused_modal
 from bot.slack.blocks.text import from_slack
-from bot.slack.incoming import Body, Place, is_human_message
+from bot.slack.incoming import Body, Place, action_of, is_human_message
 from bot.slack.listeners.actions import FEEDBACK, Actions
 from bot.slack.listeners.commands import Commands
 from bot.slack.listeners.conversations import Conversations
@@ -27,54 +27,55 @@ ANY = re.compile(".*")
 
 
 def register(app: AsyncApp, desk: Desk) -> None:
-    """Every command, event, button, shortcut and modal of the manifest; what is left over is acknowledged only."""
+    """Every command, event, button, shortcut and modal of the manifest; what is left over is acknowledged only.
+
+    Buttons share one listener, because Bolt asks every listener in turn whether a delivery is its own.
+    """
     commands = Commands(desk)
     conversations, actions, home = Conversations(desk, commands), Actions(desk, commands), Home(desk)
-    for name in ("investigate", "ask", "sweeps", "runbooks"):
-        app.command(f"/{name}")(_command(desk, getattr(commands, name)))
+    app.action(ANY)(_one_of({name: _click(desk, do) for name, do in _buttons(desk, actions).items()}))
     app.event("app_mention")(_event(desk, conversations.mention))
     app.event("message")(_event(desk, conversations.message))
     app.event("app_home_opened")(_event(desk, home.opened))
+    app.event(ANY)(_nothing)
+    for name in ("investigate", "ask", "sweeps", "runbooks"):
+        app.command(f"/{name}")(_command(desk, getattr(commands, name)))
     app.shortcut("investigate_message")(_click(desk, conversations.shortcut))
-    for name in ("inv_pause", "inv_resume", "inv_cancel", "inv_retry"):
-        app.action(name)(_click(desk, actions.move))
-    for name in (*FEEDBACK, "inv_feedback"):
-        app.action(name)(_click(desk, actions.feedback))
-    app.action("inv_wrong_cause")(_click(desk, actions.ask_why))
-    app.action("inv_rerun")(_click(desk, actions.ask_rerun))
-    app.action("inv_report")(_click(desk, actions.report))
-    app.action("inv_ticket")(_click(desk, actions.ticket))
-    app.action("show_query")(_click(desk, actions.show_query))
     app.view("wrong_cause")(_form(desk, actions.wrong_cause, field="why"))
     app.view("rerun")(_form(desk, actions.rerun, field="since"))
-    _proposals(app, desk)
-    _anomalies(app, desk)
-    _rest(app)
-
-
-def _proposals(app: AsyncApp, desk: Desk) -> None:
-    proposals = Proposals(desk)
-    app.action(APPROVE)(_click(desk, proposals.approve))
-    app.action(REJECT)(_click(desk, proposals.ask_why))
-    app.action(DETAILS)(_click(desk, proposals.details))
-    app.view(APPROVE_FORM)(_plain_form(desk, proposals.approve_sent))
-    app.view(REJECT_FORM)(_form(desk, proposals.reject_sent, field="why"))
-
-
-def _anomalies(app: AsyncApp, desk: Desk) -> None:
-    alerts = AnomalyActions(desk)
-    app.action(INVESTIGATE)(_click(desk, alerts.investigate))
-    app.action(SNOOZE)(_click(desk, alerts.snooze))
-    app.action(USEFUL)(_click(desk, alerts.useful))
-    app.action(DISMISS)(_click(desk, alerts.dismiss))
-    app.action(MUTE)(_click(desk, alerts.mute))
-
-
-def _rest(app: AsyncApp) -> None:
-    """Link buttons, events we subscribed to but do not need, closed modals."""
-    app.event(ANY)(_nothing)
-    app.action(ANY)(_nothing)
+    app.view(APPROVE_FORM)(_plain_form(desk, Proposals(desk).approve_sent))
+    app.view(REJECT_FORM)(_form(desk, Proposals(desk).reject_sent, field="why"))
     app.view_closed(ANY)(_nothing)
+
+
+def _buttons(desk: Desk, actions: Actions) -> dict[str, Handler]:
+    """What each button does, by its action id. Buttons that are only links have none."""
+    proposals, alerts = Proposals(desk), AnomalyActions(desk)
+    return {
+        **dict.fromkeys(("inv_pause", "inv_resume", "inv_cancel", "inv_retry"), actions.move),
+        **dict.fromkeys((*FEEDBACK, "inv_feedback"), actions.feedback),
+        "inv_wrong_cause": actions.ask_why,
+        "inv_rerun": actions.ask_rerun,
+        "inv_report": actions.report,
+        "inv_ticket": actions.ticket,
+        "show_query": actions.show_query,
+        APPROVE: proposals.approve,
+        REJECT: proposals.ask_why,
+        DETAILS: proposals.details,
+        INVESTIGATE: alerts.investigate,
+        SNOOZE: alerts.snooze,
+        USEFUL: alerts.useful,
+        DISMISS: alerts.dismiss,
+        MUTE: alerts.mute,
+    }
+
+
+def _one_of(handlers: dict[str, Listener]) -> Listener:
+    async def listen(ack: AsyncAck, body: Body) -> None:
+        listener = handlers.get(action_of(body)[0])
+        await (listener(ack=ack, body=body) if listener else ack())
+
+    return listen
 
 
 async def _nothing(ack: AsyncAck) -> None:
