@@ -31,10 +31,12 @@ from bot.settings import Settings
 from bot.slack.app import SlackFace
 from bot.slack.config import Mode, SlackConfig
 from bot.sources import Configuration
-from bot.store import Appended, Claim, Fence, Posted, Store
+from bot.store import Appended, Claim, Fence, Full, Posted, Store
 from bot.worker import Worker
 from connectors.model import SystemClock
 from tests.chaos.doubles import CallLog, CaseReasoner, Manner, specs
+
+NOTHING_FULL = Full()
 
 
 class Crash(BaseModel):
@@ -122,9 +124,9 @@ class PointedStore(Store):
         self.point("append.after")
         return done
 
-    async def claim_next(self, *, worker: str, lease_s: float = 15.0) -> Claim | None:
+    async def claim_next(self, *, worker: str, lease_s: float = 15.0, full: Full = NOTHING_FULL) -> Claim | None:
         self.point("claim.before")
-        claim = await super().claim_next(worker=worker, lease_s=lease_s)
+        claim = await super().claim_next(worker=worker, lease_s=lease_s, full=full)
         if claim is not None:
             self.point("claim.after")
         return claim
