@@ -44,6 +44,7 @@ class SweepOutcome(Frozen):
     recovered: int = 0
     missed: int = 0
     learning: bool = False
+    learning_series: int = 0
     duration_ms: float = 0.0
 
 
@@ -185,7 +186,8 @@ class Sweeps:
             watch = self._watches[sweep.name] = Watch(sweep, reluctance=self._anomalies.reluctance)
         query, series = evidence.source.query, evidence.payload.series
         # Beside the event loop: ten thousand series take a while, and people wait for acknowledgements.
-        tick = await asyncio.to_thread(watch.feed, series, query=query, learning=learning)
+        until = _reach(evidence, sweep)
+        tick = await asyncio.to_thread(watch.feed, series, query=query, learning=learning, until=until)
         if evidence.call.window is not None:
             self._until[sweep.name] = evidence.call.window.end
         await self._tell(sweep, tick)
@@ -196,6 +198,7 @@ class Sweeps:
                 "signals": len(tick.new),
                 "recovered": len(tick.recovered),
                 "learning": learning,
+                "learning_series": tick.learning,
                 "reason": f"{tick.dropped} series over the limit are not watched" if tick.dropped else "",
             }
         )
@@ -214,6 +217,12 @@ class Sweeps:
             missed = NewEvent(kind=EventKind.SWEEP_MISSED, actor=_ACTOR, at=self._clock.now(), payload=gone)
             events.insert(0, missed)
         await self._ends.append(sweep_stream(outcome.sweep), events)
+
+
+def _reach(evidence: Evidence, sweep: Sweep) -> float:
+    """How far points may reach, in seconds since 1970: what was asked, and one step for rounding."""
+    window = evidence.call.window
+    return window.end.timestamp() + sweep.every_s if window else math.inf
 
 
 class Unrecorded:

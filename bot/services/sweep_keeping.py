@@ -26,7 +26,7 @@ def kept_parts(watch: Watch, *, until: float) -> Iterator[bytes]:
         group = places[first : first + _PART]
         rows = np.array([place.row for place in group], dtype=np.intp)
         recent, times = watch.recent(rows)
-        notes = {"version": _VERSION, "until": until, "places": [_place_notes(place) for place in group]}
+        notes = {"version": _VERSION, "until": until, "places": [_place_notes(watch, place) for place in group]}
         yield pack(
             {
                 **watch.detector.state(rows),
@@ -66,14 +66,14 @@ def _notes(array: Any) -> dict[str, Any]:
     return found
 
 
-def _place_notes(place: Place) -> dict[str, Any]:
+def _place_notes(watch: Watch, place: Place) -> dict[str, Any]:
     return {
         "key": place.key,
         "series": place.series.model_dump(mode="json"),
         "last_at": place.last_at,
         "odd": place.odd.model_dump(mode="json") if place.odd else None,
         "calm": place.calm,
-        "missing": place.missing,
+        "missing": watch.missing(place),
     }
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +25,9 @@ _MOST_SERIES = 20_000
 _LONGEST_QUERY = 2_000
 _NORMAL = 3.0
 _RECENT = 60
+_FORGOTTEN_S = 86_400.0
+_LEAST_RELUCTANCE = 1.0
+_Identity: TypeAlias = tuple[str, str | None, tuple[tuple[str, str], ...]]
 
 
 @dataclass
@@ -52,14 +57,14 @@ class Tick:
 
 @dataclass(frozen=True)
 class Seen:
-    """What the detector said about one point; `low` and `high` bound what was normal before it."""
+    """What the detector said about one point; `low` and `high` bound what was normal before it; `known`: learned."""
 
     at: float
     low: float = 0.0
     high: float = 0.0
     unusual: float = 0.0
     distance: float = 0.0
-    onset: bool = False
+    known: bool = False
 
 
 class Watch:
@@ -82,6 +87,11 @@ class Watch:
         self._places: dict[str, Place] = {}
         self._recent = np.full((_FIRST_PLACES, _RECENT), np.nan)
         self._times: deque[float] = deque(maxlen=_RECENT)
+        self._by_identity: dict[_Identity, Place] = {}
+        self._missing = np.zeros(_FIRST_PLACES, dtype=np.int64)
+        self._young = np.ones(_FIRST_PLACES, dtype=bool)
+        self._free: list[int] = []
+        self._limited = {limit.metric for limit in sweep.limits}
         self._query = ""
 
     @property
@@ -105,18 +115,20 @@ class Watch:
 
     def adopt(self, places: Sequence[Place]) -> NDArray[np.intp]:
         """Give room to series that were watched before; their rows."""
-        while len(self._places) + len(places) > self._room:
-            self._grow()
         first = len(self._places)
         for place in places:
-            place.row = len(self._places)
-            self._places[place.key] = place
-        if len(self._places) != first + len(places):
-            raise ValueError("a series was kept twice")
-        return np.arange(first, len(self._places))
+            if place.key in self._places:
+                raise ValueError("a series was kept twice")
+            place.row = self._new_row()
+            self._places[place.key] = self._by_identity[_identity(place.series)] = place
+            self._missing[place.row] = place.missing
+        return np.array([place.row for place in list(self._places.values())[first:]], dtype=np.intp)
 
-    def feed(self, series: Iterable[Series], *, query: str, learning: bool) -> Tick:
-        """Take in points newer than those known; while `learning` nothing is reported."""
+    def feed(self, series: Iterable[Series], *, query: str, learning: bool, until: float = math.inf) -> Tick:
+        """Take in points newer than those known; while `learning` nothing is reported.
+
+        `until`, in seconds since 1970, is how far was asked: a point beyond comes from a clock that is wrong.
+        """
         tick, self._query = Tick(), query[:_LONGEST_QUERY]
         columns: dict[float, dict[int, float]] = {}
         for one in series:
@@ -124,37 +136,60 @@ class Watch:
                 continue
             place = self._place(one, tick)
             if place is not None:
-                self._take(place, one, columns, tick)
+                self._take(place, one, columns, until=until, tick=tick)
         for at in sorted(columns):
             self._step(at, columns[at], learning=learning, tick=tick)
         if not learning and columns:
             self._silent({row for column in columns.values() for row in column}, max(columns), tick)
-        tick.learning = sum(1 for place in self._places.values() if place.last_at == 0)
+        tick.learning = sum(1 for place in self._places.values() if self._young[place.row])
         return tick
 
-    def _take(self, place: Place, one: Series, columns: dict[float, dict[int, float]], tick: Tick) -> None:
+    def _take(
+        self, place: Place, one: Series, columns: dict[float, dict[int, float]], *, until: float, tick: Tick
+    ) -> None:
         for at, value in one.points:
             second = at.timestamp()
-            if value is not None and second > place.last_at:
+            if value is not None and place.last_at < second <= until:
                 columns.setdefault(second, {})[place.row] = value
                 place.last_at = second
                 tick.points += 1
 
     def _place(self, one: Series, tick: Tick) -> Place | None:
-        key = f"{self._sweep.source} {one.metric} {canonical_digest(dict(sorted(one.labels.items())))[:16]}"
-        key = f"{key} {one.service}" if one.service else key
-        known = self._places.get(key)
+        identity = _identity(one)
+        known = self._by_identity.get(identity)
         if known is not None:
-            known.series = one.model_copy(update={"points": ()})
             return known
-        if len(self._places) >= _MOST_SERIES:
+        if len(self._places) >= _MOST_SERIES and not self._make_room(tick):
             tick.dropped += 1
             return None
-        if len(self._places) == self._room:
-            self._grow()
-        place = Place(key=key, row=len(self._places), series=one.model_copy(update={"points": ()}))
-        self._places[key] = place
+        key = f"{self._sweep.source} {one.metric} {canonical_digest(dict(sorted(one.labels.items())))[:16]}"
+        key = f"{key} {one.service}" if one.service else key
+        place = Place(key=key, row=self._new_row(), series=one.model_copy(update={"points": ()}))
+        self._places[key] = self._by_identity[identity] = place
         return place
+
+    def _new_row(self) -> int:
+        if self._free:
+            return self._free.pop()
+        if len(self._places) >= self._room:
+            self._grow()
+        return len(self._places)
+
+    def _make_room(self, tick: Tick) -> bool:
+        """Forget series that nobody has seen for a day, such as those of pods that are gone."""
+        newest = max(place.last_at for place in self._places.values())
+        gone = [place for place in self._places.values() if place.last_at < newest - _FORGOTTEN_S]
+        for place in gone:
+            del self._places[place.key]
+            del self._by_identity[_identity(place.series)]
+            if place.odd is not None:
+                tick.recovered.add(place.key)
+        rows = np.array([place.row for place in gone], dtype=np.intp)
+        if len(rows):
+            self._detector.clear(rows)
+            self._recent[rows], self._missing[rows], self._young[rows] = np.nan, 0, True
+            self._free.extend(rows.tolist())
+        return bool(gone)
 
     def _grow(self) -> None:
         rows = np.arange(self._room)
@@ -162,23 +197,28 @@ class Watch:
         larger.restore(rows, self._detector.state(rows))
         self._detector, self._room = larger, self._room * 2
         self._recent = np.vstack([self._recent, np.full_like(self._recent, np.nan)])
+        self._missing = np.concatenate([self._missing, np.zeros_like(self._missing)])
+        self._young = np.concatenate([self._young, np.ones_like(self._young)])
 
     def _step(self, at: float, column: dict[int, float], *, learning: bool, tick: Tick) -> None:
+        rows = np.fromiter(column, dtype=np.intp, count=len(column))
         values = np.full(self._room, np.nan)
-        values[list(column)] = list(column.values())
+        values[rows] = np.fromiter(column.values(), dtype=np.float64, count=len(column))
         self._recent = np.roll(self._recent, -1, axis=1)
         self._recent[:, -1] = values
         self._times.append(at)
         low, high = (bound.copy() for bound in self._detector.bounds())
         verdicts = self._detector.update(values)
+        self._missing[rows] = 0
+        self._young[rows] = verdicts.learning[rows]
+        if learning:
+            return
+        strange = (verdicts.unusual >= self._sweep.threshold - _LEAST_RELUCTANCE) & ~verdicts.learning
         for place in self._places.values():
-            if place.row not in column:
-                continue
-            place.value, place.missing = column[place.row], 0
-            if not learning:
-                self._look(
-                    place, _seen(at, verdicts, place.row, low=float(low[place.row]), high=float(high[place.row])), tick
-                )
+            row = place.row
+            if row in column and (strange[row] or place.odd is not None or place.series.metric in self._limited):
+                place.value = column[row]
+                self._look(place, _seen(at, verdicts, row, low=float(low[row]), high=float(high[row])), tick)
 
     def _look(self, place: Place, seen: Seen, tick: Tick) -> None:
         limit = _crossed(self._sweep.limits, place)
@@ -189,7 +229,7 @@ class Watch:
                 tick.recovered.add(place.key)
         elif limit is not None:
             self._report(place, self._signal(place, "limit", seen), limit.severity, tick)
-        elif seen.onset and self._matters(place, seen):
+        elif seen.known and self._matters(place, seen):
             signal = self._signal(place, "high" if place.value > seen.high else "low", seen)
             if seen.unusual >= self._sweep.threshold + self._reluctance(signal.fingerprint):
                 self._report(place, signal, None, tick)
@@ -236,11 +276,16 @@ class Watch:
         if not self._sweep.missing_after:
             return
         for place in self._places.values():
-            if place.row in spoke or place.last_at == 0 or place.missing > self._sweep.missing_after:
+            missing = int(self._missing[place.row])
+            if place.row in spoke or place.last_at == 0 or missing > self._sweep.missing_after:
                 continue
-            place.missing += 1
-            if place.missing == self._sweep.missing_after and place.odd is None and place.series.service:
+            self._missing[place.row] = missing + 1
+            if missing + 1 == self._sweep.missing_after and place.odd is None and place.series.service:
                 self._report(place, self._signal(place, "missing", Seen(at=at)), None, tick)
+
+    def missing(self, place: Place) -> int:
+        """For how many ticks in a row it had no data."""
+        return int(self._missing[place.row])
 
 
 def _crossed(limits: Sequence[Limit], place: Place) -> Limit | None:
@@ -261,5 +306,9 @@ def _seen(at: float, verdicts: Verdicts, row: int, *, low: float, high: float) -
         high=high,
         unusual=float(verdicts.unusual[row]),
         distance=float(verdicts.distance[row]),
-        onset=bool(verdicts.onset[row]) and not bool(verdicts.learning[row]),
+        known=not bool(verdicts.learning[row]),
     )
+
+
+def _identity(one: Series) -> _Identity:
+    return one.metric, one.service, tuple(sorted(one.labels.items()))
