@@ -1,48 +1,20 @@
 """A question about metrics as one PromQL expression: rates, quantiles, ratios, saturation, top k, bounds."""
-# ruff: noqa: E501 - lists, forms and sentences stay on one line
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from bot.reasoning.ask.model import Asked, CannotAnswer, Holding, Written
-from bot.reasoning.ask.promql_families import Family, choose, families
+from bot.reasoning.ask.promql_families import Family, choose, families, is_limit
 from bot.reasoning.ask.promql_read import MetricReader, Wish
+from bot.reasoning.ask.promql_shares import STATUS, bad_of, hits, ratio, saturation, share
 from bot.reasoning.ask.promql_text import Matcher, aggregate, call, duration, number, selector
 from bot.reasoning.ask.words import stem
 from connectors.model import TimeWindow
 
-_STATUS = (
-    "status",
-    "status_code",
-    "code",
-    "response_code",
-    "http_status_code",
-    "http_response_status_code",
-    "http_code",
-)
-_OUTCOMES = ("outcome", "result", "grpc_code", "state", "status", "error")
-_BAD = (
-    "error",
-    "failure",
-    "failed",
-    "fail",
-    "timeout",
-    "SERVER_ERROR",
-    "Internal",
-    "Unavailable",
-    "Unknown",
-    "declined",
-    "true",
-)
+_MOST_READINGS = 4
+_STATES = frozenset({"phase", "reason", "condition", "state", "status"})
 _ALL = frozenset({"counter", "gauge", "histogram", "summary"})
-_PAIRS = (
-    ("in_use", "max"), ("active", "max"), ("used", "max"), ("used", "limit"), ("used", "total"), ("used", "size"),
-    ("usage", "limit"), ("usage", "max"), ("used", "capacity"), ("working_set_bytes", "spec_memory_limit_bytes"),
-    ("busy", "max"), ("active", "limit"), ("current", "max"), ("in_use", "limit"), ("in_use", "size"), ("active", "size"),
-    ("used_bytes", "max_bytes"), ("used_bytes", "limit_bytes"), ("used_bytes", "size_bytes"), ("used_bytes", "total_bytes"),
-    ("used_bytes", "capacity_bytes"), ("memory_usage_bytes", "memory_limit_bytes"), ("active", "pool_size"),
-)  # fmt: skip
 
 
 def write_promql(asked: Asked, holding: Holding) -> Written:
@@ -50,32 +22,65 @@ def write_promql(asked: Asked, holding: Holding) -> Written:
     known = families(holding.metrics)
     if not known:
         raise CannotAnswer("I know no metrics here yet.")
-    wish = MetricReader(known).read(asked)
-    expression, family, explained = _expression(wish, known)
+    wish, (expression, family, explained) = _read(asked, known)
     expression, explained = _finished(wish, expression, explained)
     span = wish.span
     window = TimeWindow(start=span.start, end=span.end) if span and span.start and span.end else None
     return Written(expression, "promql", explained, used=(family.name,), window=window)
 
 
+def _read(asked: Asked, known: tuple[Family, ...]) -> tuple[Wish, tuple[str, Family, str]]:
+    """What was read and its expression. A word that is a value of several labels, or a value and a name, is tried as
+    each: the first reading that one metric explains whole is taken, and the first reason is given when none is.
+    """
+    first: CannotAnswer | None = None
+    for names_first in (False, True):
+        avoided: set[str] = set()
+        for _ in range(_MOST_READINGS):
+            reader = MetricReader(known, names_first=names_first, avoided=frozenset(avoided))
+            try:
+                wish = reader.read(asked)
+                return wish, _expression(wish, known)
+            except CannotAnswer as error:
+                first = first or error
+                if not reader.chosen - avoided:
+                    break
+                avoided |= reader.chosen
+    assert first is not None, "a reading either works or says why not"
+    raise first
+
+
 def _expression(wish: Wish, known: tuple[Family, ...]) -> tuple[str, Family, str]:
+    needs = [*wish.groups, *(m.label for m in wish.matchers)]
     if _is_up(wish, known):
         return _up(wish, known)
     if _is_alert(wish, known):
         return _alerts(wish, known)
-    needs = [*wish.groups, *(m.label for m in wish.matchers)]
-    if wish.saturation:
-        return _saturation(wish, known)
     if wish.quantile is not None:
         return _quantile(wish, choose(wish.words or ["latency"], known, kinds=("histogram",), needs=needs))
-    if wish.ratio:
-        return _ratio(wish, known, needs)
-    hits = _hits(wish, known, needs)
-    if hits:
-        return hits
+    return _shared(wish, known, needs) or _plain(wish, known, needs)
+
+
+def _shared(wish: Wish, known: tuple[Family, ...], needs: Sequence[str]) -> tuple[str, Family, str] | None:
+    """One number over another, when the question asks for that."""
+    if wish.saturation:
+        return saturation(wish, known)
+    if wish.share and wish.status is None:
+        return share(wish, known, needs)
+    if wish.ratio or wish.share:
+        return ratio(wish, known, needs)
+    return hits(wish, known, needs)
+
+
+def _plain(wish: Wish, known: tuple[Family, ...], needs: Sequence[str]) -> tuple[str, Family, str]:
     if wish.status and not wish.words:
         wish.words = ["requests"]
+    if not wish.words and not wish.rate and not wish.per_minute:
+        level = _level(wish, known)
+        return _gauge(wish, level) if level else _in_state(wish, known)
     family = _family(wish, known, needs)
+    if wish.spent and family.kind in ("histogram", "summary"):
+        return _spent(wish, family)
     if family.kind == "gauge":
         return _gauge(wish, family)
     if family.kind in ("histogram", "summary") and not _counts(wish, family):
@@ -87,7 +92,7 @@ def _family(wish: Wish, known: tuple[Family, ...], needs: Sequence[str]) -> Fami
     """Counters of failures are preferred for "errors"; else the errors become a filter on the status of requests."""
     kinds = _ALL if not (wish.rate or wish.per_minute) else _ALL - {"gauge"}
     try:
-        return choose(wish.words, known, kinds=kinds, needs=needs)
+        return choose(wish.words, known, kinds=kinds, needs=needs, soft=wish.soft, level=not wish.increase)
     except CannotAnswer:
         errors = [w for w in wish.words if stem(w) in (stem("errors"), stem("failed"), stem("failure"))]
         if not errors or wish.status:
@@ -96,6 +101,37 @@ def _family(wish: Wish, known: tuple[Family, ...], needs: Sequence[str]) -> Fami
         family = choose(rest, known, kinds=("counter", "histogram"), needs=needs)
         wish.words, wish.status = rest, "5"
         return family
+
+
+def _level(wish: Wish, known: tuple[Family, ...]) -> Family | None:
+    """The one gauge that keeps a value which is no state: "heap usage" of areas of memory."""
+    if not wish.matchers or any(m.label in _STATES for m in wish.matchers) or "usage" not in wish.soft:
+        return None
+    found = [f for f in known if f.kind == "gauge" and all(m.value in f.labels.get(m.label, ()) for m in wish.matchers)]
+    found = [f for f in found if not is_limit(f)]
+    return found[0] if len(found) == 1 else None
+
+
+def _in_state(wish: Wish, known: tuple[Family, ...]) -> tuple[str, Family, str]:
+    """ "Pods in CrashLoopBackOff": the one gauge of zeros and ones that keeps such a state."""
+    states = [m for m in wish.matchers if m.label in _STATES]
+    found = [f for f in known if f.kind == "gauge" and all(m.label in f.labels for m in wish.matchers)]
+    found = [f for f in found if all(m.value in f.labels[m.label] for m in wish.matchers)]
+    if len(states) != 1 or len(found) != 1 or wish.span is not None or wish.bound is not None:
+        raise CannotAnswer("I see no metric in that.")
+    plain = f"{selector(found[0].name, wish.matchers)} == 1"
+    if wish.increase or wish.groups:
+        plain = aggregate("count", plain, wish.groups)
+    return plain, found[0], f"What {found[0].name} says is {states[0].value}"
+
+
+def _spent(wish: Wish, family: Family) -> tuple[str, Family, str]:
+    inner = call("rate", selector(f"{family.name}_sum", wish.matchers, range_s=wish.range_s))
+    return (
+        aggregate("sum", inner, wish.groups),
+        family,
+        f"Time of {family.name} per second over {duration(wish.range_s)}",
+    )
 
 
 def _counts(wish: Wish, family: Family) -> bool:
@@ -144,97 +180,16 @@ def _mean(wish: Wish, family: Family) -> tuple[str, Family, str]:
     return " / ".join(parts), family, f"The mean of {family.name} over {duration(wish.range_s)}"
 
 
-def _ratio(wish: Wish, known: tuple[Family, ...], needs: Sequence[str]) -> tuple[str, Family, str]:
-    """Failed over all: by the status label of a counter of requests, or two counters."""
-    words = wish.words or ["requests"]
-    counted = [f for f in known if f.kind in ("counter", "histogram")]
-    plain = [f for f in counted if not _is_failures(f)]
-    try:
-        family = choose(words, [f for f in plain if _bad(f)] or plain, kinds=("counter", "histogram"), needs=needs)
-    except CannotAnswer:
-        family = choose([*words, "requests"], plain, kinds=("counter", "histogram"), needs=needs)
-    bad = _bad(family)
-    every = aggregate("sum", call("rate", selector(family.counter, wish.matchers, range_s=wish.range_s)), wish.groups)
-    if bad is not None:
-        matcher = (
-            Matcher(bad.label, {"=": "!=", "=~": "!~"}[bad.operator], bad.value) if wish.ratio == "success" else bad
-        )
-        top = selector(family.counter, [*wish.matchers, matcher], range_s=wish.range_s)
-        failed = aggregate("sum", call("rate", top), wish.groups)
-    else:
-        other = _failures_of(family, counted, needs)
-        failed = aggregate(
-            "sum", call("rate", selector(other.counter, wish.matchers, range_s=wish.range_s)), wish.groups
-        )
-        failed = f"({every} - {failed})" if wish.ratio == "success" else failed
-    expression = f"{failed} / {every}"
-    expression = f"100 * {expression}" if wish.percent and wish.bound is None else expression
-    return (
-        expression,
-        family,
-        f"The share of {family.counter} that {'succeeded' if wish.ratio == 'success' else 'failed'} over {duration(wish.range_s)}",
-    )
-
-
-def _is_failures(family: Family) -> bool:
-    return any(stem(w) in family.parts for w in ("errors", "failures", "failed"))
-
-
-def _failures_of(family: Family, counted: Sequence[Family], needs: Sequence[str]) -> Family:
-    """The counter of failures whose name is otherwise that of the counter of all."""
-    own = {p for p in family.parts if p not in (stem("requests"), stem("total"), stem("count"))}
-    found = [f for f in counted if _is_failures(f) and own & set(f.parts) and all(n in f.labels for n in needs)]
-    if len(found) != 1:
-        raise CannotAnswer(f"I see nothing that tells failures of {family.name} from successes.")
-    return found[0]
-
-
-def _bad(family: Family) -> Matcher | None:
-    """The matcher for a failure, by the values that the labels have."""
-    for label in _STATUS:
-        values = family.labels.get(label, ())
-        if any(v[:1] == "5" and len(v) == 3 for v in values) or (
-            label in family.labels and all(v.isdigit() for v in values)
-        ):
-            return Matcher(label, "=~", "5..")
-    for label in _OUTCOMES:
-        bad = [v for v in family.labels.get(label, ()) if v.lower() in {b.lower() for b in _BAD}]
-        if len(bad) == 1:
-            return Matcher(label, "=", bad[0])
-        if bad:
-            return Matcher(label, "=~", "|".join(sorted(bad)))
-    return None
-
-
 def _status(wish: Wish, family: Family) -> list[Matcher]:
     if wish.status is None:
         return []
-    label = next((name for name in _STATUS if name in family.labels), None)
+    label = next((name for name in STATUS if name in family.labels), None)
     if label and (not family.labels[label] or all(v[:1].isdigit() for v in family.labels[label])):
         return [Matcher(label, "=", wish.status) if len(wish.status) == 3 else Matcher(label, "=~", f"{wish.status}..")]
-    bad = _bad(family)
+    bad = bad_of(family)
     if wish.status == "5" and bad:
         return [bad]
     raise CannotAnswer(f"{family.name} does not tell its statuses apart.")
-
-
-def _hits(wish: Wish, known: tuple[Family, ...], needs: Sequence[str]) -> tuple[str, Family, str] | None:
-    """Hits over hits and misses, when the question says "hit ratio" or "miss rate"."""
-    said = {stem(w) for w in wish.words}
-    kind = next((w for w in ("hit", "miss") if w in said), None)
-    if kind is None or not {"ratio", stem("percentage")} & said:
-        return None
-    rest = [w for w in wish.words if stem(w) not in (kind, "ratio", stem("percentage"))]
-    pairs = [(choose([*rest, word], known, kinds=("counter",), needs=needs)) for word in ("hit", "miss")]
-    hit, miss = (
-        aggregate("sum", call("rate", selector(f.name, wish.matchers, range_s=wish.range_s)), wish.groups)
-        for f in pairs
-    )
-    return (
-        f"{hit if kind == 'hit' else miss} / ({hit} + {miss})",
-        pairs[0],
-        f"The {kind} ratio over {duration(wish.range_s)}",
-    )
 
 
 def _gauge(wish: Wish, family: Family) -> tuple[str, Family, str]:
@@ -266,49 +221,6 @@ def _gauge_counted(wish: Wish, family: Family) -> tuple[str, Family, str]:
     return aggregate("sum", selector(family.name, wish.matchers), wish.groups), family, f"The sum of {family.name} now"
 
 
-def _saturation(wish: Wish, known: tuple[Family, ...]) -> tuple[str, Family, str]:
-    """Use over limit, for the pair of gauges whose names differ only in that."""
-    names = {f.name: f for f in known if f.kind == "gauge"}
-    found = []
-    for used, limit in _PAIRS:
-        for name, family in names.items():
-            other = names.get(name.replace(used, limit)) if used in name else None
-            words = all(
-                stem(w) in (*family.parts, stem("memory")) or stem(w) in _parts_alike(family) for w in wish.words
-            )
-            if other and other != family and wish.words and words:
-                found.append((family, other))
-    found = list({(a.name, b.name): (a, b) for a, b in found}.values())
-    if len(found) != 1:
-        ratio = [
-            f
-            for f in names.values()
-            if f.name.endswith(("_ratio", "_percent")) and all(stem(w) in f.parts for w in wish.words)
-        ]
-        if len(ratio) == 1 and wish.words:
-            return _gauge(wish, ratio[0])
-        raise CannotAnswer("I see no pair of use and limit for that.", *(a.name for a, _ in found[:3]))
-    family, other = found[0]
-    needs = [*wish.groups, *(m.label for m in wish.matchers)]
-    if any(label not in family.labels or label not in other.labels for label in needs):
-        raise CannotAnswer(f"{family.name} is not kept by {', '.join(needs)}.")
-    top, low = selector(family.name, wish.matchers), selector(other.name, wish.matchers)
-    if wish.groups:
-        top, low = aggregate("sum", top, wish.groups), aggregate("sum", low, wish.groups)
-    elif wish.function in ("sum",):
-        top, low = aggregate("sum", top), aggregate("sum", low)
-    ratio_text = f"{top} / {low}"
-    if wish.function in ("max", "avg", "min"):
-        ratio_text = aggregate(wish.function, ratio_text)
-    return ratio_text, family, f"{family.name} as a share of {other.name} now"
-
-
-def _parts_alike(family: Family) -> frozenset[str]:
-    from bot.reasoning.ask.promql_families import _SAME
-
-    return frozenset(alike for part in family.parts for alike in _SAME.get(part, ()))
-
-
 def _is_up(wish: Wish, known: tuple[Family, ...]) -> bool:
     return (
         any(f.name == "up" for f in known)
@@ -324,6 +236,8 @@ def _up(wish: Wish, known: tuple[Family, ...]) -> tuple[str, Family, str]:
         raise CannotAnswer("The metric up is not kept by that.")
     if wish.span is not None:
         raise CannotAnswer("I can say what is up or down now, not over a time.")
+    if wish.yes_no:
+        return selector("up", wish.matchers), family, "Whether targets are up: 1 is up, 0 is down"
     plain = f"{selector('up', wish.matchers)} == {0 if down else 1}"
     if wish.increase:
         return aggregate("count", plain, wish.groups), family, f"How many targets are {'down' if down else 'up'}"

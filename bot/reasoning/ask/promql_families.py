@@ -16,9 +16,9 @@ _ALIKE = (
     "request call hit traffic rps qps throughput query",
     "memory ram resident",
     "cpu processor core",
-    "queue backlog",
+    "queue backlog waiting",
     "depth length size backlog message pending waiting",
-    "disk filesystem storage volume",
+    "disk filesystem storage volume space",
     "connection conn session",
     "error failure failed fail exception",
     "restart crash",
@@ -40,11 +40,32 @@ _ALIKE = (
     "login signin auth authentication",
     "consumer group consumergroup",
     "working set",
+    "pg postgres postgresql database db",
+    "mysql mariadb database db",
+    "k8s kube kubernetes",
+    "jvm java",
+    "replica replication replicate",
+    "deadlock",
+    "commit transaction xact",
+    "rpc grpc call",
+    "client connection",
+    "fetch read",
+    "goroutine",
+    "load",
+    "consume consumer",
+    "publish publisher produce producer",
+    "lookup keyspace",
+    "node instance host machine",
+    "network net",
+    "evict eviction",
+    "expire expiry",
 )
 _SAME: dict[str, frozenset[str]] = {}
 for _line in _ALIKE:
     for _word in _line.split():
         _SAME[stem(_word)] = _SAME.get(stem(_word), frozenset()) | {stem(w) for w in _line.split()}
+# What a metric that is a limit of another one is called; asked for use, the limit is not meant.
+_LIMITS = frozenset(stem(w) for w in "max maximum limit capacity quota spec size".split())
 _TIE = 0.12
 _UNSAID = frozenset({"client", "outbound", "upstream", "grpc", "go", "prometheus", "scrape"})
 
@@ -66,6 +87,16 @@ class Family:
     def counter(self) -> str:
         """The counter to take rates of."""
         return f"{self.name}_count" if self.kind in ("histogram", "summary") else self.name
+
+
+def alike(part: str) -> frozenset[str]:
+    """Roots of words that say the same as this root."""
+    return _SAME.get(part, frozenset())
+
+
+def is_limit(family: Family) -> bool:
+    """Whether a metric is named as the limit of another."""
+    return bool(set(family.parts) & _LIMITS)
 
 
 def families(metrics: Iterable[Metric]) -> tuple[Family, ...]:
@@ -93,29 +124,42 @@ def _kind(metric: Metric, is_part: bool) -> str:
 
 
 def choose(
-    words: Collection[str], known: Iterable[Family], *, kinds: Collection[str], needs: Collection[str]
+    words: Collection[str],
+    known: Iterable[Family],
+    *,
+    kinds: Collection[str],
+    needs: Collection[str],
+    soft: Collection[str] = (),
+    level: bool = False,
 ) -> Family:
     """The family that explains every word; CannotAnswer when none does, or several do as well.
 
-    `needs` are labels that the question filters or groups by.
+    `needs` are labels that the question filters or groups by; `soft` words decide only between equals, and
+    among those `level` prefers a gauge.
     """
+    said_soft = {stem(word) for word in soft}
     scored = []
     for family in known:
-        score = _score(words, family)
+        score = _score(words, family, labelled=bool(needs))
         if score is not None and family.kind in kinds and all(label in family.labels for label in needs):
-            scored.append((score, family))
+            score += 0.2 * len(said_soft & set(family.parts))
+            limits = set(family.parts) & _LIMITS - {stem(word) for word in (*words, *soft)}
+            scored.append((score - 0.35 * bool(limits), family))
     if not scored:
         said = " ".join(words)
         near = [f.name for f in known if any(_matches(w, f) for w in words)][:3]
         raise CannotAnswer(f"I find no metric here for “{said}”." if said else "I see no metric in that.", *near)
     scored.sort(key=lambda pair: -pair[0])
     best = [family for score, family in scored if score > scored[0][0] - _TIE]
+    levels = [family for family in best if family.kind == "gauge"]
+    if level and len(levels) == 1:
+        return levels[0]
     if len(best) > 1:
         raise CannotAnswer("Several metrics could be meant.", *(f.name for f in best[:4]))
     return best[0]
 
 
-def _score(words: Collection[str], family: Family) -> float | None:
+def _score(words: Collection[str], family: Family, *, labelled: bool) -> float | None:
     """None unless every word is explained by the name, a synonym or the help text."""
     total, hit = 0.0, set()
     for word in words:
@@ -125,7 +169,7 @@ def _score(words: Collection[str], family: Family) -> float | None:
         weight, part = found
         total += weight
         hit.add(part)
-    if not words or not hit - {""}:
+    if not words or (not hit - {""} and not labelled):
         return None
     unsaid = [part for part in family.parts if part not in hit and part not in {stem(u) for u in _UNIT_PARTS}]
     loud = sum(part in _UNSAID for part in unsaid)
@@ -136,9 +180,10 @@ def _matches(word: str, family: Family) -> tuple[float, str] | None:
     root = stem(word)
     if root in family.parts:
         return 1.0, root
-    for part in family.parts:
-        if part in _SAME.get(root, ()):
-            return 0.75, part
+    labels = {stem(part) for label in family.labels for part in name_parts(label)}
+    near = [part for part in family.parts if part in _SAME.get(root, ())]
+    for part in sorted(near, key=lambda one: one in labels):
+        return (0.35 if part in labels else 0.75), part
     roots = {stem(t.text) for t in tokens(family.help) if t.sort == "word"}
     if root in roots:
         return 0.4, ""
