@@ -31,6 +31,7 @@ def trials(*, long: bool) -> dict[str, Trial]:
         "takeover": lambda seed: takeovers.after_kill(cycles=cycles, seed=seed),
         "freeze": lambda seed: takeovers.after_freeze(cycles=cycles, seed=seed),
         "PostgreSQL restarted": lambda seed: outages.database_restarts(seconds=away_s, seed=seed),
+        "disk full": lambda seed: outages.disk_full(seed=seed),
         "Slack gone SQLite": lambda seed: outages.slack_gone("sqlite", seed=seed, hours=hours),
         "Slack gone PostgreSQL": lambda seed: outages.slack_gone("postgresql", seed=seed, hours=hours),
     }

@@ -25,7 +25,7 @@ async def _build(made: Site) -> list[Node]:
     return nodes
 
 
-async def random_kills(kind: str, *, count: int, seed: int, per_s: float = 4.0) -> Verdict:
+async def random_kills(kind: str, *, count: int, seed: int, per_s: float = 1.5) -> Verdict:
     """`count` kills, each followed by a restart at once."""
     async with site(kind, seed=seed) as made:
         nodes = await _build(made)

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import subprocess
+import tempfile
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 from tests.chaos.oracles import Verdict
-from tests.chaos.site import SCALE, Site, site
+from tests.chaos.site import ROOMS, SCALE, Site, site
 
 
 async def database_restarts(*, seconds: float, seed: int, every_s: tuple[float, float] = (5.0, 40.0)) -> Verdict:
@@ -48,6 +53,50 @@ async def slack_gone(kind: str, *, seed: int, hours: float = 2.0, tiers: bool = 
             await made.control.do("outage", {"clear": True})
         await made.stop_asking()
         return await _end(made, {"away_s": gone_s}, within_s=150)
+
+
+async def disk_full(*, seed: int, full_s: float = 3.0) -> Verdict:
+    """SQLite on a small disk of its own that fills up while people ask; then somebody makes room. Needs root."""
+    with small_disk(size_mb=12) as disk:
+        async with site("sqlite", seed=seed, disk=disk) as made:
+            node = made.add("serve", ["web", "worker"])
+            await made.yard.start(node)
+            await made.deliver_to(node)
+            for _ in range(3):
+                await made.ask()
+            await made.settle()
+            _fill(disk / "ballast")
+            for _ in range(3):
+                await made.ask()
+            answer = await made.control.command("ada", "general", "/investigate", "why is checkout slow? case-900001")
+            await asyncio.sleep(full_s)
+            whispers = [w for room in ROOMS for w in await made.control.ephemerals(room)]
+            (disk / "ballast").unlink()
+            verdict = await _end(made, {"whispers": len(whispers)})
+            told = [one for one in (str(answer), *map(str, whispers)) if "cannot store anything right now" in one]
+            verdict.count("asked in vain and not told", [] if len(told) == 4 else [f"{len(told)} of 4 told: {answer}"])
+            return verdict
+
+
+@contextlib.contextmanager
+def small_disk(*, size_mb: int) -> Iterator[Path]:
+    """A folder in memory that holds no more than so much."""
+    folder = Path(tempfile.mkdtemp(prefix="inquest-disk-"))
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size_mb}m", "tmpfs", str(folder)], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+        folder.rmdir()
+
+
+def _fill(ballast: Path) -> None:
+    """Write until nothing more goes in."""
+    with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        for block in (1_000_000, 4_096, 1):
+            with contextlib.suppress(OSError):
+                while file.write(b"x" * block) == block:
+                    pass
 
 
 def _outages() -> list[dict[str, object]]:

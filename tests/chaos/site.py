@@ -117,10 +117,12 @@ class Site:
 
 
 @contextlib.asynccontextmanager
-async def site(kind: str, *, seed: int, settings: dict[str, str] | None = None) -> AsyncIterator[Site]:
-    """An empty installation on `sqlite` or `postgresql`; nodes are added by the trial."""
+async def site(
+    kind: str, *, seed: int, settings: dict[str, str] | None = None, disk: Path | None = None
+) -> AsyncIterator[Site]:
+    """An empty installation on `sqlite` or `postgresql`; nodes are added by the trial. `disk`: where SQLite lies."""
     async with yard("--scale", str(SCALE), "--seed", str(seed)) as made, made.control() as control:  # noqa: SIM117 - long
-        async with database(kind, made.folder, settings=settings) as (url, server):
+        async with database(kind, disk or made.folder, settings=settings) as (url, server):
             parts = Site(made, control, url, server, random.Random(seed))
             try:
                 yield parts
