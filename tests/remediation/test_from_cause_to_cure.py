@@ -110,6 +110,6 @@ async def test_reject_asks_why_and_keeps_it(demo: Demo) -> None:
     await demo.control.submit(BEN, {"why": {"why": {"type": "plain_text_input", "value": "the new version is needed"}}})
     done = await state(demo, proposal, ProposalState.REJECTED)
     assert done.reason == "the new version is needed"
-    again = await demo.control.click(BEN, message, "prop_approve")
+    again = await demo.control.click(BEN, message, "prop_approve", as_seen=True)
     assert again["error"] is None
     assert "rejected" in await whisper(demo, "takes no more decisions")

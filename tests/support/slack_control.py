@@ -52,14 +52,28 @@ class SlackControl:
         """Run a slash command; `error` is what the person would see."""
         return await self.do("command", {"user": user, "channel": channel, "command": command, "text": text})
 
-    async def click(self, user: str, message: Json, action_id: str, *, value: Any = None) -> Json:
-        """Use an element of a message that has `channel` and `ts`."""
-        body = {"user": user, "channel": message["channel"], "ts": message["ts"]}
-        return await self.do("click", {**body, "action_id": action_id, "value": value})
+    async def click(
+        self,
+        user: str,
+        message: Json,
+        action_id: str,
+        *,
+        value: Any = None,
+        forge: Json | None = None,
+        as_seen: bool = False,
+    ) -> Json:
+        """Use an element of a message that has `channel` and `ts`; `forge` replaces fields of what it sends.
 
-    async def submit(self, user: str, values: Json | None = None) -> Json:
-        """Send the topmost modal of a person."""
-        return await self.do("submit", {"user": user, "values": values or {}})
+        `as_seen`: the client of this person still shows `message` as given here, whatever it was edited to since.
+        """
+        body: Json = {"user": user, "channel": message["channel"], "ts": message["ts"]}
+        if as_seen:
+            body["seen"] = message["blocks"]
+        return await self.do("click", {**body, "action_id": action_id, "value": value, "forge": forge or {}})
+
+    async def submit(self, user: str, values: Json | None = None, *, forge: Json | None = None) -> Json:
+        """Send the topmost modal of a person; `forge` replaces fields of it."""
+        return await self.do("submit", {"user": user, "values": values or {}, "forge": forge or {}})
 
     async def messages(self, channel: str, *, thread_ts: str | None = None) -> list[Json]:
         """The messages of a channel or thread, oldest first, each with its channel's name."""

@@ -72,7 +72,7 @@ def find_element(blocks: list[Json], action_id: str, block_id: str | None) -> tu
 
 
 def action_of(element: Json, block_id: str, body: Json, action_ts: str) -> Json:
-    """The entry of `actions` that using the element sends."""
+    """The entry of `actions` that using the element sends; `forge` replaces fields of it, as an attacker would."""
     kind = element["type"]
     action: Json = {"type": kind, "action_id": element["action_id"], "block_id": block_id, "action_ts": action_ts}
     if kind == "button":
@@ -85,7 +85,7 @@ def action_of(element: Json, block_id: str, body: Json, action_ts: str) -> Json:
         action |= {k: element[k] for k in ("value", "icon", "text") if k in element}
     elif kind in PICKED:
         action |= picked(element, body.get("value"))
-    return action
+    return action | dict(body.get("forge") or {})
 
 
 def _feedback(element: Json, value: str | None) -> Json:

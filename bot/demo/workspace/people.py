@@ -76,12 +76,16 @@ class People:
         return {"error": None, "trigger_id": payload["trigger_id"]}
 
     async def click(self, body: Json) -> Json:
-        """Use an element of a message, an ephemeral message or the Home tab."""
+        """Use an element of a message, an ephemeral message or the Home tab.
+
+        `seen`: the blocks as this person's client still shows them, when the message was edited meanwhile.
+        """
         person = self.core.state.person(body["user"])
         if body.get("view_id"):
             return await self._click_view(person, body)
         channel, message = self._message(body)
-        element, block_id = find_element(message.get("blocks", []), body["action_id"], body.get("block_id"))
+        shown = body.get("seen") or message.get("blocks", [])
+        element, block_id = find_element(shown, body["action_id"], body.get("block_id"))
         url = self.core.state.new_response_url(channel.id, person.id, message=message)
         ephemeral = bool(message.get("is_ephemeral"))
         container = {"type": "message", "message_ts": message["ts"], "channel_id": channel.id}
@@ -127,7 +131,10 @@ class People:
         raise SlackError("view_not_found")
 
     async def submit(self, body: Json) -> Json:
-        """Send the topmost modal; `errors` by block id come back when the app refuses the input."""
+        """Send the topmost modal; `errors` by block id come back when the app refuses the input.
+
+        `forge` replaces fields of the view, as an attacker would.
+        """
         person = self.core.state.person(body["user"])
         stack = self.core.state.modals.get(person.id, [])
         if not stack:
@@ -137,7 +144,8 @@ class People:
         for block_id, actions in (body.get("values") or {}).items():
             values.setdefault(block_id, {}).update(actions)
         payload = self._interaction("view_submission", person)
-        payload |= {"view": {**view, "state": {"values": values}}, "response_urls": []}
+        forged = dict(body.get("forge") or {})
+        payload |= {"view": {**view, "state": {"values": values}, **forged}, "response_urls": []}
         answer = await self._deliver("interactive", payload)
         if not answer.ok:
             text = "We had some trouble connecting. Try again?"
