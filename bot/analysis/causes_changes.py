@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from bot.analysis.candidates import Candidate
 from bot.analysis.changes import NearChange, short_version
 from bot.analysis.facts import clock
+from bot.analysis.load import load_of, pressing, times
 from bot.analysis.metrics import Family
 from bot.analysis.scene import Scene
 from bot.analysis.signals import Signal
@@ -63,7 +64,8 @@ def _changed(scene: Scene, service: str, cause: str, near: NearChange) -> Candid
     made.support(0.3, _databases_of(scene, service, _K.CONNECTIONS_AT_LIMIT))
     made.support(0.3, failing)
     earlier = [f for f in scene.of(component, _K.LATENCY_ROSE, _K.ERROR_RATE_ROSE) if f.onset and f.weight > 0.4]
-    begun = [f for f in earlier if f.onset and (change.at - f.onset).total_seconds() > 120]
+    clear_s = max(120.0, scene.precision_s)
+    begun = [f for f in earlier if f.onset and (change.at - f.onset).total_seconds() > clear_s]
     if begun:
         made.oppose(0.7, begun)
     if not scene.on_path(service):
@@ -74,8 +76,8 @@ def _changed(scene: Scene, service: str, cause: str, near: NearChange) -> Candid
 
 def blame_traffic(scene: Scene, service: str, made: Candidate) -> None:
     """Many more requests than usual speak against a cause inside the service that receives them."""
-    signal = scene.board.services.get(service, {}).get("request_rate")
-    if signal and signal.shift and signal.shift.rose and (signal.shift.ratio or 9) >= 1.5 and signal.finding:
+    signal = pressing(scene.board, scene.graph, service)
+    if signal and signal.finding:
         made.oppose(0.55, [signal.finding])
 
 
@@ -110,7 +112,7 @@ def surge_causes(scene: Scene) -> Iterator[Candidate]:
     for service, signal in risen.items():
         if any(caller in risen for caller in scene.graph.callers.get(service, ())) or signal.shift is None:
             continue
-        ratio = signal.shift.ratio or 10.0
+        ratio = times(signal)
         reach = scene.graph.distances([service])
         scope = max((scene.own(s) for s in reach), default=0.0)
         fed = sum(scene.own(s) for s in reach if s in risen)
@@ -132,8 +134,10 @@ def surge_causes(scene: Scene) -> Iterator[Candidate]:
 
 
 def _surge(scene: Scene, service: str) -> Signal | None:
-    signal = scene.board.services.get(service, {}).get("request_rate")
-    if signal is None or signal.shift is None or not signal.shift.rose or (signal.shift.ratio or 9) < _SURGE:
+    """More load that began with the symptom, as exactly as both are dated."""
+    signal = load_of(scene.board, service)
+    if signal is None or signal.shift is None or times(signal) < _SURGE:
         return None
-    late = scene.onset is not None and signal.shift.onset_s > scene.onset.timestamp() + 120
+    slack = max(120.0, scene.precision_s, 2 * signal.measured.series.step_s)
+    late = scene.onset is not None and signal.shift.onset_s > scene.onset.timestamp() + slack
     return None if late else signal

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 from bot.analysis.candidates import Candidate
 from bot.analysis.causes_changes import blame_traffic, own_scope
+from bot.analysis.load import explained_by_load, load_of, pressing
 from bot.analysis.metrics import Family
 from bot.analysis.objects import number
+from bot.analysis.origin import axes_of
 from bot.analysis.scene import Scene
 from bot.domain.evidence import Finding, FindingKind
 
@@ -102,8 +104,16 @@ def _processor(scene: Scene, service: str) -> Iterator[Candidate]:
     made.base(0.45 * made.scope).base(0.4 * scene.seconds.share_inside(service))
     made.support(0.85 if any(_jumped(f) for f in found) else 0.75 if full else 0.5, full or found)
     made.support(0.25, scene.of(component, _K.LATENCY_ROSE, _K.SELF_TIME_GREW))
-    blame_traffic(scene, service, made)
+    load = pressing(scene.board, scene.graph, service)
+    if load and load.finding:
+        made.oppose(0.95 * explained_by_load(load, _grown(found)), [load.finding])
     yield made
+
+
+def _grown(found: list[Finding]) -> float:
+    """How many times its usual use the processor does; twice when no finding says."""
+    told = [number(f.data.get("times")) or 0.0 for f in found]
+    return max([t for t in told if t > 1], default=2.0)
 
 
 def _jumped(finding: Finding) -> bool:
@@ -148,8 +158,11 @@ def _code(scene: Scene, service: str) -> Iterator[Candidate]:
     made.base(0.4 * own_scope(scene, service)).base(0.6 * begins).support(0.4, silent).support(0.55, logs).support(
         0.25, failing
     ).support(0.35, inside)
-    if logs and all(f.data.get("about") == "remote" for f in logs):
+    elsewhere = [f for f in logs if f.data.get("about") in {"remote", "load", "lock"}]
+    if logs and len(elsewhere) == len(logs):
         made.oppose(0.5)
+    if logs and _lines(elsewhere) > 0.5 * _lines(logs):
+        made.ceiling = 0.45  # its own words speak of another party, or of too much to do
     if not failing and begins < 0.2:
         made.oppose(0.35)
     _blame_change(scene, service, made, 0.35)
@@ -158,13 +171,19 @@ def _code(scene: Scene, service: str) -> Iterator[Candidate]:
     yield made
 
 
+def _lines(found: list[Finding]) -> float:
+    return sum(number(f.data.get("count")) or 0.0 for f in found)
+
+
 def _slow_or_failing(scene: Scene, service: str) -> Iterator[Candidate]:
     """The plain reading when nothing more precise is known: trouble starts here."""
     component, own = f"app/{service}", scene.own(service)
     slow, failing = scene.board.moved(service, Family.LATENCY), scene.board.moved(service, Family.ERRORS)
     if own < 0.05 or (slow is None and failing is None):
         return
-    by_errors = failing is not None and (slow is None or _weight(failing.finding) > _weight(slow.finding))
+    axes = axes_of(scene.facts.issue)
+    told = _weight(failing.finding) * axes[Family.ERRORS] if failing else 0.0
+    by_errors = failing is not None and (slow is None or told > _weight(slow.finding) * axes[Family.LATENCY])
     made = Candidate(
         component=component,
         cause="dependency_failing" if by_errors else "dependency_slow",
@@ -173,10 +192,10 @@ def _slow_or_failing(scene: Scene, service: str) -> Iterator[Candidate]:
         else f"{service} itself is slow, and its callers wait for it",
         would_disprove=f"A callee of {service} that shows the same trouble earlier.",
         scope=own,
-        roles=_ALL,
+        roles=_ALL | {"kubernetes", "database"},
     )
     alone = service in scene.starts and not _local(scene, component)
-    made.ceiling = 0.45 if alone else 1.0
+    made.ceiling = 0.45 if alone or _overloaded_unseen(scene, service) else 1.0
     made.base((0.15 if alone else 0.55) * own).base(0.35 * scene.seconds.share_inside(service))
     made.support(0.35, scene.of(component, _K.ERROR_RATE_ROSE if by_errors else _K.LATENCY_ROSE))
     made.support(0.25, scene.of(component, _K.SELF_TIME_GREW, _K.LOG_TEMPLATE_NEW, _K.RESTARTED))
@@ -184,6 +203,15 @@ def _slow_or_failing(scene: Scene, service: str) -> Iterator[Candidate]:
     _blame_lock(scene, service, made)
     blame_traffic(scene, service, made)
     yield made
+
+
+def _overloaded_unseen(scene: Scene, service: str) -> bool:
+    """Its log says that too much came in, and neither its load nor its processor was measured: it may be either."""
+    known = scene.board.services.get(service, {})
+    told = any(
+        f.data.get("about") == "load" for f in scene.of(f"app/{service}", _K.LOG_TEMPLATE_NEW, _K.LOG_TEMPLATE_ROSE)
+    )
+    return told and load_of(scene.board, service) is None and not any(s.family is Family.RATIO for s in known.values())
 
 
 def _local(scene: Scene, component: str) -> list[Finding]:
@@ -199,6 +227,8 @@ def _blame_lock(scene: Scene, service: str, made: Candidate) -> None:
     """What waits for a lock fails because of the lock, however loudly its own log says so."""
     used = [database for database, users in scene.users.items() if service in users]
     locks = [f for database in used for f in scene.of(database, _K.LOCK_CHAIN)]
+    lines = scene.of(f"app/{service}", _K.LOG_TEMPLATE_NEW, _K.LOG_TEMPLATE_ROSE)
+    locks += [f for f in lines if f.data.get("about") == "lock" and f.weight >= 0.5]
     if locks:
         made.oppose(0.6, locks)
 

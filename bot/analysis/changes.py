@@ -41,16 +41,18 @@ def short_images(text: str) -> str:
     return _REGISTRY.sub("", text)
 
 
-def near_changes(facts: Facts, onset: datetime | None, distance: Mapping[str, int]) -> Iterator[NearChange]:
+def near_changes(
+    facts: Facts, onset: datetime | None, distance: Mapping[str, int], *, slack_s: float = 0.0
+) -> Iterator[NearChange]:
     """Changes from two hours before the onset up to a moment after it, nearest in time last.
 
-    Clocks differ, and an onset is known no better than the step of the series that show it.
+    Clocks differ, and an onset is known no better than the step of the series that show it (`slack_s`).
     """
     if onset is None:
         return
     for change, evidence_id in facts.changes:
         ahead_s = (onset - change.at).total_seconds()
-        if -max(AFTER_S, 1.5 * facts.resolution_s) <= ahead_s <= LOOK_BACK_S:
+        if -max(AFTER_S, slack_s) <= ahead_s <= LOOK_BACK_S:
             nearness = math.exp2(-max(0.0, ahead_s) / HALF_LIFE_S)
             yield NearChange(change, _finding(change, evidence_id, ahead_s, distance, nearness), nearness)
 

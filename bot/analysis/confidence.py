@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from bot.analysis.candidates import Candidate
-from bot.domain.evidence import Gap, GapReason
+from bot.domain.evidence import Evidence, Gap, GapReason
 
 BAR = 0.5
 CEILING = 0.97
@@ -30,9 +30,17 @@ _ROLES: dict[str, frozenset[str]] = {
     "github": frozenset({"changes"}),
     "grafana": frozenset({"changes"}),
 }
+_ANY = frozenset({"metrics", "logs", "traces", "changes", "kubernetes", "database"})
+_GIVEN: dict[str, frozenset[str]] = {
+    "series": frozenset({"metrics"}),
+    "logs": frozenset({"logs"}),
+    "changes": frozenset({"changes"}),
+    "traces": frozenset({"traces"}),
+    "objects": frozenset({"kubernetes", "database"}),
+}
 PRESENT, CLEAR = 0.25, 0.4
 _HARMLESS = frozenset({GapReason.EMPTY, GapReason.NOT_CONFIGURED})
-_CAPS = (CEILING, 0.85, 0.7, 0.6, 0.5)
+_CAPS = (CEILING, 0.85, 0.7, 0.6, 0.45)
 
 
 def calibrated(score: float, lead: float) -> float:
@@ -58,15 +66,15 @@ def confidences(ranked: Sequence[Candidate]) -> list[float]:
     return out
 
 
-def missing_roles(gaps: Iterable[Gap], seen: Iterable[str]) -> frozenset[str]:
-    """What kinds of evidence a failed source would have given and no source that answered gave."""
+def missing_roles(gaps: Iterable[Gap], evidence: Iterable[Evidence]) -> frozenset[str]:
+    """What kinds of evidence a source that failed, if in one read only, would have given and nothing else gave."""
     lost: set[str] = set()
     for gap in gaps:
         if gap.reason not in _HARMLESS:
             lost |= roles_of(gap.source)
     have: set[str] = set()
-    for connector in seen:
-        have |= roles_of(connector)
+    for one in evidence:
+        have |= roles_of(one.call.connector) & _GIVEN.get(one.payload.kind, _ANY)
     return frozenset(lost - have)
 
 

@@ -25,10 +25,11 @@ _OLD_WEIGHT = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The symptom in time: epoch seconds of its onset and of its last bad point."""
+    """The symptom in time: epoch seconds of its onset and of its last bad point, and the coarsest step behind them."""
 
     onset_s: float
     until_s: float
+    step_s: float = 0.0
 
 
 def contrast_all(signals: Iterable[Signal], span: Span, facts: Facts) -> list[Signal]:

@@ -33,6 +33,7 @@ _HARD = frozenset(
     }
 )  # fmt: skip
 _SYMPTOMS = frozenset({_K.ERROR_RATE_ROSE, _K.LATENCY_ROSE, _K.MONITOR_ALERTING})
+_SETTINGS = frozenset({"service_env_var_address_mismatch", "service_dns_resolution_failure", "missing_secret_binding"})
 _SHOWN_HYPOTHESES = 12
 _SHOWN_TIMELINE = 20
 _LEAST_CONFIDENCE = 0.004
@@ -94,7 +95,7 @@ def _ranked(scene: Scene) -> list[Candidate]:
 
 
 def _hypotheses(scene: Scene, ranked: Sequence[Candidate], case: CaseFile) -> list[Hypothesis]:
-    missing = missing_roles(case.gaps, scene.facts.connectors)
+    missing = missing_roles(case.gaps, case.evidence)
     hard = any(f.kind in _HARD and f.weight >= 0.5 for f in scene.findings)
     believed = 1.0 if hard else present(scene.presence)
     out = []
@@ -119,10 +120,14 @@ def _hypotheses(scene: Scene, ranked: Sequence[Candidate], case: CaseFile) -> li
 def _with_kubernetes(mine: list[Hypothesis], theirs: Sequence[Hypothesis], scene: Scene) -> list[Hypothesis]:
     """Signatures stand beside the others, the surer of two that agree stays; off the symptom's path they count half."""
     known = {hypothesis_key(h): h for h in mine}
+    changed = {h.component: h for h in mine if h.cause == "config_change" and h.confidence >= BAR}
     for hypothesis in theirs:
         name = hypothesis.component.partition("/")[2]
         far = hypothesis.component.startswith("app/") and bool(scene.starts) and not scene.on_path(name)
         confidence = round(hypothesis.confidence * (0.5 if far else 1), 3)
+        made_by = changed.get(hypothesis.component)
+        if made_by is not None and hypothesis.cause in _SETTINGS:  # what is wrong with a setting that was just changed
+            confidence = min(confidence, round(made_by.confidence - 0.01, 3))
         key = hypothesis_key(hypothesis)
         if key not in known or known[key].confidence < confidence:
             known[key] = hypothesis.model_copy(update={"confidence": confidence})
@@ -159,7 +164,7 @@ def _healthy(scene: Scene, signals: Sequence[Signal], case: CaseFile) -> list[Hy
         default=0.0,
     )
     confidence = (0.9 if covered >= {Family.ERRORS, Family.LATENCY} else 0.6) * (1 - 0.7 * trouble)
-    missing = missing_roles(case.gaps, scene.facts.connectors)
+    missing = missing_roles(case.gaps, case.evidence)
     confidence = min(confidence, CEILING, 0.9 - 0.2 * len(missing & {"metrics", "logs"}))
     about = ", ".join(scene.facts.asked) or "every service seen"
     text = f"Errors and latency of {about} were read and stayed at their usual level."

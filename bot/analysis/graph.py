@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bot.analysis.facts import Facts
+from bot.analysis.told import told_edges
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Graph:
 
 
 def build(facts: Facts) -> Graph:
-    """The graph of everything that the settings, series and traces tell."""
+    """The graph that settings, series and traces tell; where they are silent, addresses and what callers log."""
     edges: set[tuple[str, str]] = set()
     for service in facts.setting.services:
         edges.update((service.name, callee) for callee in service.depends_on)
@@ -39,6 +40,7 @@ def build(facts: Facts) -> Graph:
             edges.add((one.caller, one.callee))
     for seen in facts.edges:
         edges.add((seen.edge.caller, seen.edge.callee))
+    edges = edges or set(told_edges(facts))
     callees: dict[str, list[str]] = {}
     callers: dict[str, list[str]] = {}
     for caller, callee in sorted(edges):

@@ -24,6 +24,17 @@ _REMOTE = re.compile(
     r"remaining connection slots|pool|deadline exceeded|bad gateway|50[234]",
     re.IGNORECASE,
 )
+_LOAD = re.compile(
+    r"too many requests|\b429\b|rate.?limit|overload|queue (?:is )?full|in flight|throttl|load.?shed|back.?pressure|"
+    r"(?:thread|worker|executor) ?pool (?:is )?(?:full|exhausted)|RejectedExecution|ResourceExhausted|"
+    r"capacity exceeded",
+    re.IGNORECASE,
+)
+_LOCK = re.compile(
+    r"lock (?:wait )?time-?out|deadlock|lock wait|could not obtain lock|waiting for \w+ ?lock|database is locked|"
+    r"lock request time|ORA-00054|LockTimeout|LockNotAvailable|WriteConflict",
+    re.IGNORECASE,
+)
 
 
 def is_severe(group: LogGroup) -> bool:
@@ -35,6 +46,11 @@ def is_severe(group: LogGroup) -> bool:
 def is_about_remote(text: str) -> bool:
     """True when a line complains about another party: a timeout, a refused connection, an exhausted pool."""
     return bool(_REMOTE.search(text))
+
+
+def is_about_load(text: str) -> bool:
+    """True when a line says that more came in than could be done."""
+    return bool(_LOAD.search(text))
 
 
 def is_about_code(text: str) -> bool:
@@ -84,6 +100,14 @@ def _judge(group: LogGroup, evidence_id: str, facts: Facts) -> Finding | None:
     return None
 
 
+def _about(text: str) -> str:
+    if _LOCK.search(text):
+        return "lock"
+    if is_about_load(text):
+        return "load"
+    return "remote" if is_about_remote(text) else "code" if is_about_code(text) else ""
+
+
 def _finding(kind: FindingKind, group: LogGroup, evidence_id: str, *, weight: float) -> Finding:
     template = " ".join(group.template.split())
     text = " ".join((template, *group.examples[:1]))
@@ -114,6 +138,6 @@ def _finding(kind: FindingKind, group: LogGroup, evidence_id: str, *, weight: fl
             "count": group.count,
             "baseline_count": group.baseline_count,
             "severe": is_severe(group),
-            "about": "remote" if is_about_remote(text) else "code" if is_about_code(text) else "",
+            "about": _about(text),
         },
     )

@@ -84,11 +84,26 @@ def board_of(signals: Iterable[Signal]) -> Board:
         if signal.metric == "request_rate" and one.series.service and not math.isnan(signal.level):
             key = (one.evidence_id, one.series.service)
             rates[key] = rates.get(key, 0.0) + signal.level
+    _as_callers_see(services, edges)
     usual: dict[str, float] = {}
     for signal in (s for s in kept if s.family is Family.LATENCY and s.measured.series.service):
         before = signal.shift.before if signal.shift else signal.level
         usual[signal.metric] = max(usual.get(signal.metric, 0.0), 0.0 if math.isnan(before) else before)
     return Board(services=services, edges=edges, usual=usual, loud=tuple(s for s in kept if s.shift), rates=rates)
+
+
+def _as_callers_see(
+    services: dict[str, dict[str, Signal]], edges: Mapping[tuple[str, str], Mapping[str, Signal]]
+) -> None:
+    """Where a service's own errors or latency were not read, what its callers see of it stands for them."""
+    read = {(name, signal.family) for name, known in services.items() for signal in known.values()}
+    for (_, callee), metrics in edges.items():
+        for own, seen in _EDGE_OF.items():
+            signal = metrics.get(seen)
+            if signal is not None and (callee, signal.family) not in read:
+                known = services.setdefault(callee, {}).get(own)
+                if known is None or _moved(signal) > _moved(known):
+                    services[callee][own] = signal
 
 
 def shows(board: Board, service: str) -> float:
@@ -107,10 +122,10 @@ def _moved(signal: Signal) -> float:
     return weight_of(signal.shift) if signal.shift else -1.0
 
 
-def symptom_weight(board: Board, service: str) -> float:
-    """How strongly a service shows what users feel: errors or latency."""
+def symptom_weight(board: Board, service: str, axes: Mapping[Family, float] | None = None) -> float:
+    """How strongly a service shows what users feel, errors or latency, weighed by what was asked about."""
     found = [board.moved(service, family) for family in (Family.ERRORS, Family.LATENCY)]
-    return max((_moved(signal) for signal in found if signal), default=0.0)
+    return max((_moved(s) * (axes[s.family] if axes else 1.0) for s in found if s), default=0.0)
 
 
 def _felt_weight(board: Board, service: str) -> float:

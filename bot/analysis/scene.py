@@ -38,6 +38,8 @@ class Scene:
     starts: tuple[str, ...]
     asked_seen: bool
     onset: datetime | None
+    precision_s: float
+    """How exactly the onset is known: two steps of the coarsest series that dated it."""
     presence: float
     """How sure it is that there is a symptom at all, 0 to 1."""
     blame: Blame
@@ -90,7 +92,8 @@ def set_scene(facts: Facts, signals: Sequence[Signal], findings: Iterable[Findin
     distance = graph.distances(starts or facts.asked)
     by_component: dict[str, list[Finding]] = defaultdict(list)
     trouble = log_trouble(kept, board)
-    changes = tuple(near_changes(facts, onset, distance))
+    slack_s = 1.5 * max(facts.resolution_s, span.step_s if span else 0.0)
+    changes = tuple(near_changes(facts, onset, distance, slack_s=slack_s))
     for finding in sorted((*kept, *(c.finding for c in changes)), key=lambda f: (-f.weight, f.id)):
         by_component[finding.component].append(finding)
     return Scene(
@@ -101,6 +104,7 @@ def set_scene(facts: Facts, signals: Sequence[Signal], findings: Iterable[Findin
         starts=starts,
         asked_seen=asked_seen,
         onset=onset,
+        precision_s=2 * max(facts.resolution_s, span.step_s if span else 0.0),
         presence=_presence(facts, board, starts, trouble),
         blame=blame(board, graph, starts, axes),
         distance=distance,
@@ -134,7 +138,7 @@ def _presence(facts: Facts, board: Board, starts: tuple[str, ...], trouble: Mapp
     """The symptom where it was asked about, if that was measured there; else where it shows, in series or in lines."""
     asked = [s for s in facts.asked if covered(board, s, facts.issue)]
     if asked:
-        return max(symptom_weight(board, s) for s in asked)
+        return max(symptom_weight(board, s, axes_of(facts.issue)) for s in asked)
     local = [s.finding.weight for s in board.loud if s.finding and s.family in _LOCAL]
     lines = max(trouble.values(), default=0.0)
     return max([0.8 * lines, 0.8 * max(local, default=0.0), *(symptom_weight(board, s) for s in starts)])
@@ -167,8 +171,10 @@ def _span(board: Board, starts: tuple[str, ...], axes: Mapping[Family, float]) -
         return None
     first = shifts[0][1].shift
     lead = lead_s(shifts[0][1].measured.series.step_s)
-    near = [s.shift.onset_s for w, s in shifts if s.shift and w >= 0.3 and 0 <= first.onset_s - s.shift.onset_s <= lead]
-    return Span(onset_s=min([first.onset_s, *near]), until_s=first.last_s)
+    near = [s for w, s in shifts if s.shift and w >= 0.3 and 0 <= first.onset_s - s.shift.onset_s <= lead]
+    steps = [s.measured.series.step_s for s in (shifts[0][1], *near)]
+    onset_s = min([first.onset_s, *(s.shift.onset_s for s in near if s.shift)])
+    return Span(onset_s=onset_s, until_s=first.last_s, step_s=max(steps))
 
 
 def _loud_onset(findings: tuple[Finding, ...], facts: Facts) -> datetime | None:

@@ -58,6 +58,7 @@ class Shop:
         self._edges: dict[tuple[str, str, str], Bend] = {}
         self._more: list[Evidence] = []
         self._hidden: set[str] = set()
+        self._dropped: set[str] = set()
 
     def bend(self, service: str, metric: str, bend: Bend) -> Shop:
         self._bends.setdefault((service, metric), []).append(bend)
@@ -80,6 +81,11 @@ class Shop:
 
     def hide(self, *connectors: str) -> Shop:
         self._hidden.update(connectors)
+        return self
+
+    def drop(self, *metrics: str) -> Shop:
+        """Metrics that no service reports; all of them when none is named."""
+        self._dropped.update(metrics or _usual("shop"))
         return self
 
     def put(self, connector: str, tool: str, payload: Payload) -> Shop:
@@ -118,13 +124,15 @@ class Shop:
         pinned: Sequence[str] = (),
         ruled_out: Sequence[str] = (),
         window: TimeWindow = WINDOW,
+        calls: Mapping[str, Sequence[str]] = CALLS,
     ) -> CaseFile:
-        kept = [self._signals(), *self._more]
+        signals = self._signals()
+        kept = [*([signals] if isinstance(signals.payload, SeriesSet) and signals.payload.series else []), *self._more]
         return CaseFile(
             question=Question(text="why is it slow?", asked_at=NOW),
             analysis=Analysis(issue_type=IssueType.LATENCY, window=window, services=asked),
             setting=Setting(
-                services=tuple(Service(name=n, depends_on=CALLS.get(n, ())) for n in USUAL),
+                services=tuple(Service(name=n, depends_on=tuple(calls.get(n, ()))) for n in USUAL),
                 sources=(
                     Source(name="postgresql/pay", type="postgresql", environment="production", services=("pay",)),
                 ),
@@ -136,7 +144,8 @@ class Shop:
         )
 
     def _signals(self) -> Evidence:
-        made = [self._series(service, metric, usual) for service in USUAL for metric, usual in _usual(service).items()]
+        known = [(s, metric, usual) for s in USUAL for metric, usual in _usual(s).items()]
+        made = [self._series(*one) for one in known if one[1] not in self._dropped]
         for (caller, callee, metric), bend in self._edges.items():
             base = 0.001 if metric == "call_error_ratio" else USUAL[callee]
             values = bend(self._noise(base, 0.05))

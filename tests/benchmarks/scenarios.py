@@ -1,7 +1,7 @@
 """Does Inquest name the right cause in every demo scenario? `python -m tests.benchmarks.scenarios --seeds 20`
 
-Each run is the real thing: backends on loopback in their own wire formats, our connectors, the engine, SQLite. Nothing
-of the world's truth is read before the report is made.
+Each run is the real thing: backends on loopback in their own wire formats, our connectors, the engine, SQLite. The
+backends run in a process of their own, so that their work is not ours. The truth is worked out after the report.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from typing import NamedTuple
 from pydantic import SecretStr
 
 from bot.app import App
-from bot.demo.world import SCENARIOS, Truth, World
+from bot.cli.world_process import WorldProcess
+from bot.demo.world.plan import SCENARIOS, Truth, make_plan
 from bot.domain.access import SYSTEM
 from bot.domain.ids import investigation_stream
 from bot.domain.investigation import Investigation
@@ -46,22 +47,27 @@ async def run_one(scenario: str, seed: int) -> Result:
     """One world, one question, one judgement."""
     async with contextlib.AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        world = World(scenario, seed, datetime.now(UTC), folder / "world")
-        await world.start()
-        stack.push_async_callback(world.stop)
-        sources = folder / "sources.yaml"
-        sources.write_text(world.sources_yaml(), encoding="utf-8")
-        settings = load_settings().model_copy(
-            update={"sources_file": sources, "database_url": SecretStr(f"sqlite:///{folder / 'db'}")}
-        )
-        app = await App.create(settings, os.environ)
+        process = WorldProcess(scenario, seed, folder / "world")
+        stack.push_async_callback(process.stop)
+        playing = await process.ready()
+        app = await _app(folder, playing.sources_yaml)
         stack.push_async_callback(app.stop)
         await app.start()
         await app.catalogue.known(10)
         started = time.perf_counter()
-        done = await _settled(app, world.question)
+        done = await _settled(app, playing.question)
         seconds = time.perf_counter() - started
-        return _judge(scenario, seed, done, world.truth, seconds)
+        truth = make_plan(scenario, seed, datetime.now(UTC)).truth
+        return _judge(scenario, seed, done, truth, seconds)
+
+
+async def _app(folder: Path, sources_yaml: str) -> App:
+    sources = folder / "sources.yaml"
+    sources.write_text(sources_yaml, encoding="utf-8")
+    settings = load_settings().model_copy(
+        update={"sources_file": sources, "database_url": SecretStr(f"sqlite:///{folder / 'db'}")}
+    )
+    return await App.create(settings, os.environ)
 
 
 async def _settled(app: App, question: str) -> Investigation:
