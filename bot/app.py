@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from bot.domain.access import Principal, Squad
 from bot.errors import InvalidConfiguration
 from bot.reasoning.arms import Arm
+from bot.reasoning.ask.by_model import QueryWriter
 from bot.reasoning.protocol import Reasoner
 from bot.reasoning.rules import RulesReasoner
 from bot.reasoning.spending import Metered
@@ -128,7 +129,13 @@ class App:
             store=store,
             execute=execute,
             catalogue=catalogue,
-            ask=Ask(execute=execute, catalogue=catalogue, history=store.query_history, clock=clock),
+            ask=Ask(
+                execute=execute,
+                catalogue=catalogue,
+                history=store.query_history,
+                clock=clock,
+                writer=query_writer(reasoner),
+            ),
             investigations=investigations,
             worker=Worker(store=store, investigator=investigator, slots=settings.workers),
             metrics=metrics,
@@ -220,6 +227,16 @@ def make_reasoner(settings: Settings) -> Reasoner | Metered:
     )
     prices, unknown = settings.claude_prices, settings.claude_unknown_price
     return ClaudeReasoner(endpoint, prices=prices, unknown_price=unknown, limits=limits, arm=arm)
+
+
+def query_writer(reasoner: Reasoner | Metered) -> QueryWriter | None:
+    """Who writes queries that templates cannot; over the connection of the reasoner, so that one thing is closed."""
+    if isinstance(reasoner, RulesReasoner):
+        return None
+    from bot.reasoning.ask.by_model import ClaudeWriter
+    from bot.reasoning.claude import ClaudeReasoner
+
+    return ClaudeWriter(reasoner.wire, reasoner.price) if isinstance(reasoner, ClaudeReasoner) else None
 
 
 async def close_reasoner(reasoner: Reasoner | Metered) -> None:

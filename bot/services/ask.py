@@ -16,8 +16,9 @@ from bot.domain.events import NewEvent
 from bot.domain.evidence import ChosenBy, Evidence, ToolExecution
 from bot.domain.ids import make_id
 from bot.errors import InvalidRequest, NotAllowed
+from bot.reasoning.ask.by_model import Drafted, QueryWriter
 from bot.reasoning.ask.model import Asked, Cannot, Holding, Written
-from bot.reasoning.ask.write import write
+from bot.reasoning.ask.write import usable, write
 from bot.reasoning.reading import clean
 from bot.services.ask_holdings import TOOLS, Holdings
 from bot.services.catalogue import Catalogue, SourceInfo
@@ -44,6 +45,8 @@ class Answered(Frozen):
     language: str | None = None
     explanation: str = ""
     price: str = ""
+    written_by: str = "templates"
+    tokens: int = 0
     cost_usd: float = 0.0
     duration_ms: float = 0.0
     payload: Payload | None = None
@@ -72,7 +75,17 @@ class _Draft:
 class Ask:
     """`ask` never raises for what a question or a source may hold; guests and empty questions are refused."""
 
-    def __init__(self, *, execute: Execute, catalogue: Catalogue, history: QueryHistory, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        execute: Execute,
+        catalogue: Catalogue,
+        history: QueryHistory,
+        clock: Clock,
+        writer: QueryWriter | None = None,
+    ) -> None:
+        """`writer` is tried where the templates cannot answer and the source is certain."""
+        self._writer = writer
         self._execute = execute
         self._catalogue = catalogue
         self._history = history
@@ -125,6 +138,7 @@ class Ask:
         asked = Asked(question, self._clock.now(), by.time_zone)
         drafts: list[_Draft] = []
         refusals: list[tuple[str, Cannot]] = []
+        holding = None
         for info in infos:
             holding = await self._holdings.of(info.name, info.type, question)
             written = write(asked, holding)
@@ -137,9 +151,24 @@ class Ask:
             return Answered(
                 question=question, cannot="Several sources could answer that. Say which.", suggestions=names
             )
-        if not drafts:
-            return _refused(question, refusals)
-        return await self._run(question, drafts[0], dry_run=dry_run)
+        if drafts:
+            return await self._run(question, drafts[0], dry_run=dry_run)
+        refused = _refused(question, refusals)
+        if self._writer is None or len(infos) != 1 or holding is None or not usable(question):
+            return refused
+        drafted = await self._writer.write(asked, holding)
+        return await self._by_model(refused, infos[0], holding, drafted, dry_run=dry_run)
+
+    async def _by_model(
+        self, refused: Answered, info: SourceInfo, holding: Holding, drafted: Drafted, *, dry_run: bool
+    ) -> Answered:
+        """The model's query run, or what the templates said when it wrote none; what it took is told either way."""
+        if drafted.written is None:
+            told = f"{refused.cannot} {drafted.why_not}".strip() if drafted.why_not else refused.cannot
+            return refused.model_copy(update={"cannot": told, "cost_usd": drafted.usd, "tokens": drafted.tokens})
+        done = await self._run(refused.question, _Draft(info, holding, drafted.written), dry_run=dry_run)
+        spent = {"cost_usd": done.cost_usd + drafted.usd, "tokens": drafted.tokens, "written_by": "claude"}
+        return done.model_copy(update=spent)
 
     async def _run(self, question: str, draft: _Draft, *, dry_run: bool) -> Answered:
         written, info = draft.written, draft.info

@@ -11,6 +11,8 @@ import pytest
 
 from bot.domain.access import Principal, PrincipalKind
 from bot.errors import InvalidRequest, NotAllowed
+from bot.reasoning.ask.by_model import Drafted, QueryWriter
+from bot.reasoning.ask.model import Asked, Holding, Written
 from bot.services.ask import Ask
 from bot.services.catalogue import Catalogue, SourceInfo
 from bot.services.execute import Execute
@@ -82,16 +84,34 @@ class SmallDatabase(Connector[NoArguments]):
         )
 
 
+class Small:
+    """The parts that answer questions of a small database."""
+
+    def __init__(self, *, connector: SmallDatabase, execute: Execute, store: Store, clock: Clock) -> None:
+        self.connector, self.clock = connector, clock
+        self._execute, self._store = execute, store
+
+    def ask(self, writer: QueryWriter | None = None) -> Ask:
+        infos = [SourceInfo(self.connector.name, "postgresql", "production")]
+        catalogue = Catalogue(execute=self._execute, infos=infos, squads=[])
+        history = self._store.query_history
+        return Ask(execute=self._execute, catalogue=catalogue, history=history, clock=self.clock, writer=writer)
+
+
 @pytest.fixture
-async def asking(tmp_path: Path) -> AsyncIterator[tuple[Ask, SmallDatabase, Clock]]:
+async def small(tmp_path: Path) -> AsyncIterator[Small]:
     clock = Clock()
     connector = SmallDatabase(name="postgresql/shop_prod", config=NoArguments(), environment="production", clock=clock)
     execute = Execute({connector.name: (connector, Limits())}, clock=clock)
-    catalogue = Catalogue(execute=execute, infos=[SourceInfo(connector.name, "postgresql", "production")], squads=[])
     store = await Store.open(f"sqlite:///{tmp_path / 'inquest.db'}", workspace="W", clock=clock, create=True)
-    yield Ask(execute=execute, catalogue=catalogue, history=store.query_history, clock=clock), connector, clock
+    yield Small(connector=connector, execute=execute, store=store, clock=clock)
     await execute.close()
     await store.close()
+
+
+@pytest.fixture
+def asking(small: Small) -> tuple[Ask, SmallDatabase, Clock]:
+    return small.ask(), small.connector, small.clock
 
 
 async def test_a_question_is_answered_explained_and_kept(asking: tuple[Ask, SmallDatabase, Clock]) -> None:
@@ -139,3 +159,41 @@ async def test_guests_and_unknown_sources_are_refused(asking: tuple[Ask, SmallDa
         await ask.ask("how many orders", by=PERSON.model_copy(update={"guest": True}))
     with pytest.raises(InvalidRequest, match="shop_prod"):
         await ask.ask("how many orders", by=PERSON, source="oracle/elsewhere")
+
+
+class Scribe:
+    """A writer that gives what it is told to."""
+
+    def __init__(self, drafted: Drafted) -> None:
+        self.drafted = drafted
+        self.asked: list[str] = []
+
+    async def write(self, asked: Asked, holding: Holding) -> Drafted:
+        self.asked.append(asked.text)
+        return self.drafted
+
+
+async def test_a_model_is_asked_only_where_templates_cannot(small: Small) -> None:
+    query = "SELECT MAX(amount) - 1 AS odd FROM orders"
+    scribe = Scribe(Drafted(written=Written(query, "sql", "Claude's query."), tokens=9, usd=0.002))
+    ask = small.ask(scribe)
+    await ask.ask("how many orders are there?", by=PERSON)
+    assert scribe.asked == []
+    answered = await ask.ask("what is the oddity of the biggest order?", by=PERSON)
+    assert isinstance(answered.payload, Rows)
+    assert answered.payload.rows == ((6,),)
+    assert (answered.written_by, answered.tokens) == ("claude", 9)
+    assert answered.cost_usd == pytest.approx(0.002)
+    refused = await ask.ask("orders'; DROP TABLE orders; --", by=PERSON)
+    assert refused.cannot is not None
+    assert len(scribe.asked) == 1
+
+
+async def test_a_model_that_cannot_either_leaves_the_reason_of_the_templates(small: Small) -> None:
+    ask = small.ask(Scribe(Drafted(why_not="No table keeps moods.", tokens=5, usd=0.001)))
+    answered = await ask.ask("what is the mood of orders?", by=PERSON)
+    assert answered.cannot is not None
+    assert answered.cannot.endswith("No table keeps moods.")
+    assert "mood" in answered.cannot
+    assert answered.cost_usd == pytest.approx(0.001)
+    assert (await ask.history(by=PERSON))[0].success is False

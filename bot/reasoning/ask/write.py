@@ -25,6 +25,15 @@ def write(asked: Asked, holding: Holding) -> Written | Cannot:
         return Cannot(error.reason, tuple(dict.fromkeys(error.suggestions))[:5])
 
 
+def usable(text: str) -> bool:
+    """Whether a question is one in plain words, so that it may be given to a model as well."""
+    try:
+        _check(clean(text))
+    except CannotAnswer:
+        return False
+    return True
+
+
 def _check(text: str) -> None:
     if not any(c.isalpha() for c in text):
         raise CannotAnswer("There is no question in that. Ask for example: how many orders today?")
