@@ -16,6 +16,7 @@ from sqlmodel import SQLModel
 
 from bot.errors import SchemaOutdated
 from bot.store import tables, tables_around, tables_search, tables_sweeps
+from bot.store.backend import DRIVER_ERRORS, is_trouble, told
 from bot.store.columns import Row
 from bot.store.urls import is_sqlite, parse_url, sqlite_path
 
@@ -158,5 +159,9 @@ async def _with_postgres(url: URL, run: Callable[[Connection], T]) -> T:
     try:
         async with engine.begin() as connection:
             return await connection.run_sync(run)
+    except DRIVER_ERRORS as error:
+        if is_trouble(error):
+            raise told(error) from error
+        raise
     finally:
         await engine.dispose()

@@ -54,7 +54,7 @@ class PostgresServer:
     def _start(self) -> None:
         self._process = ServerProcess(self._command, folder=self._folder, user=self._owner)
         pid_file = self._folder / "data" / "postmaster.pid"
-        self._process.wait_until(lambda: pid_file.exists() and _accepts(self.port))
+        self._process.wait_until(lambda: _is_ready(pid_file, self._process.pid) and _accepts(self.port))
 
     @property
     def pid(self) -> int:
@@ -89,6 +89,12 @@ def _options(port: int, folder: Path, extra: dict[str, str]) -> list[str]:
         "shared_buffers": "16MB",
     } | extra
     return [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
+
+
+def _is_ready(pid_file: Path, pid: int) -> bool:
+    """True once this very process says in its lock file that it takes sessions: the port opens well before that."""
+    lines = pid_file.read_text().split("\n") if pid_file.exists() else []
+    return len(lines) > 7 and lines[0] == str(pid) and lines[7].strip() == "ready"
 
 
 def _accepts(port: int) -> bool:
