@@ -199,7 +199,7 @@ class Sweeps:
                 "recovered": len(tick.recovered),
                 "learning": learning,
                 "learning_series": tick.learning,
-                "reason": f"{tick.dropped} series over the limit are not watched" if tick.dropped else "",
+                "reason": _not_whole(evidence.truncated, tick.dropped),
             }
         )
 
@@ -217,6 +217,13 @@ class Sweeps:
             missed = NewEvent(kind=EventKind.SWEEP_MISSED, actor=_ACTOR, at=self._clock.now(), payload=gone)
             events.insert(0, missed)
         await self._ends.append(sweep_stream(outcome.sweep), events)
+
+
+def _not_whole(truncated: str | None, dropped: int) -> str:
+    """What is not watched, in words; empty when everything is."""
+    parts = [f"the answer is not whole: {truncated}"] if truncated else []
+    parts += [f"{dropped} series over the limit are not watched"] if dropped else []
+    return "; ".join(parts)
 
 
 def _reach(evidence: Evidence, sweep: Sweep) -> float:

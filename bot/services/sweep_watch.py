@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TypeAlias
 
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.analysis.anomaly.detector import Detector, Tuning, Verdicts
+from bot.analysis.anomaly.jumps import jumps, recent_level
 from bot.analysis.anomaly.scale import Floats
 from bot.domain.anomaly import Point, Signal
 from bot.domain.states import Severity
@@ -25,6 +26,9 @@ _MOST_SERIES = 20_000
 _LONGEST_QUERY = 2_000
 _NORMAL = 3.0
 _RECENT = 60
+_RELEARNED = 1.0
+_JUMPS = 2
+_RARE = 1.5
 _FORGOTTEN_S = 86_400.0
 _LEAST_RELUCTANCE = 1.0
 _Identity: TypeAlias = tuple[str, str | None, tuple[tuple[str, str], ...]]
@@ -65,6 +69,7 @@ class Seen:
     unusual: float = 0.0
     distance: float = 0.0
     known: bool = False
+    sudden: bool = False
 
 
 class Watch:
@@ -90,6 +95,7 @@ class Watch:
         self._by_identity: dict[_Identity, Place] = {}
         self._missing = np.zeros(_FIRST_PLACES, dtype=np.int64)
         self._young = np.ones(_FIRST_PLACES, dtype=bool)
+        self._jumps = np.zeros(_FIRST_PLACES, dtype=np.int64)
         self._free: list[int] = []
         self._limited = {limit.metric for limit in sweep.limits}
         self._query = ""
@@ -198,12 +204,15 @@ class Watch:
         self._detector, self._room = larger, self._room * 2
         self._recent = np.vstack([self._recent, np.full_like(self._recent, np.nan)])
         self._missing = np.concatenate([self._missing, np.zeros_like(self._missing)])
+        self._jumps = np.concatenate([self._jumps, np.zeros_like(self._jumps)])
         self._young = np.concatenate([self._young, np.ones_like(self._young)])
 
     def _step(self, at: float, column: dict[int, float], *, learning: bool, tick: Tick) -> None:
         rows = np.fromiter(column, dtype=np.intp, count=len(column))
         values = np.full(self._room, np.nan)
         values[rows] = np.fromiter(column.values(), dtype=np.float64, count=len(column))
+        if not learning:
+            self._jumps = jumps(self._recent, values, self._jumps)
         self._recent = np.roll(self._recent, -1, axis=1)
         self._recent[:, -1] = values
         self._times.append(at)
@@ -213,26 +222,36 @@ class Watch:
         self._young[rows] = verdicts.learning[rows]
         if learning:
             return
-        strange = (verdicts.unusual >= self._sweep.threshold - _LEAST_RELUCTANCE) & ~verdicts.learning
+        # A season or a trend widens the band of all; then the last hour tells a sudden change, if it is rare as well.
+        sudden = (np.abs(self._jumps) >= _JUMPS) & (verdicts.unusual >= _RARE)
+        strange = ((verdicts.unusual >= self._sweep.threshold - _LEAST_RELUCTANCE) | sudden) & ~verdicts.learning
         for place in self._places.values():
             row = place.row
             if row in column and (strange[row] or place.odd is not None or place.series.metric in self._limited):
                 place.value = column[row]
-                self._look(place, _seen(at, verdicts, row, low=float(low[row]), high=float(high[row])), tick)
+                seen = _seen(at, verdicts, row, low=float(low[row]), high=float(high[row]))
+                self._look(place, self._locally(place, seen) if sudden[row] else seen, tick)
 
     def _look(self, place: Place, seen: Seen, tick: Tick) -> None:
         limit = _crossed(self._sweep.limits, place)
         if place.odd is not None:
-            place.calm = place.calm + 1 if limit is None and abs(seen.distance) < _NORMAL else 0
+            place.calm = place.calm + 1 if limit is None and _is_calm(place, seen) else 0
             if place.calm >= self._sweep.recovered_after:
                 place.odd, place.calm = None, 0
                 tick.recovered.add(place.key)
         elif limit is not None:
             self._report(place, self._signal(place, "limit", seen), limit.severity, tick)
-        elif seen.known and self._matters(place, seen):
+        elif seen.known and (seen.sudden or self._matters(place, seen)):
             signal = self._signal(place, "high" if place.value > seen.high else "low", seen)
             if seen.unusual >= self._sweep.threshold + self._reluctance(signal.fingerprint):
                 self._report(place, signal, None, tick)
+
+    def _locally(self, place: Place, seen: Seen) -> Seen:
+        """The same point beside the last hour instead of all that is known."""
+        middle, spread, _ = recent_level(self._recent[place.row : place.row + 1, :-_JUMPS])
+        low, high = float(middle[0] - _NORMAL * spread[0]), float(middle[0] + _NORMAL * spread[0])
+        unusual = max(seen.unusual, self._sweep.threshold)
+        return replace(seen, low=low, high=high, unusual=unusual, sudden=True)
 
     def _matters(self, place: Place, seen: Seen) -> bool:
         """Unusual is not enough: it must be outside normal, by an amount that somebody would notice."""
@@ -286,6 +305,14 @@ class Watch:
     def missing(self, place: Place) -> int:
         """For how many ticks in a row it had no data."""
         return int(self._missing[place.row])
+
+
+def _is_calm(place: Place, seen: Seen) -> bool:
+    """Back inside what was normal at the onset, or at a level that has become the normal one since."""
+    odd = place.odd
+    if odd is None or odd.low is None or odd.high is None or odd.kind in ("missing", "limit"):
+        return True
+    return odd.low <= place.value <= odd.high or abs(seen.distance) < _RELEARNED
 
 
 def _crossed(limits: Sequence[Limit], place: Place) -> Limit | None:

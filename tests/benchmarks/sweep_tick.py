@@ -76,7 +76,7 @@ async def _ticks(url: str, store: Store, learned: int, *, ticks: int, series: in
     connector = CONNECTOR(
         name="prometheus/main", config=CONNECTOR.Config(url=url), environment="production", clock=clock
     )
-    limits = Limits(max_points=series * (learned + 5), max_bytes=600_000_000, deadline_s=300.0)
+    limits = Limits(max_rows=series, max_points=series * (learned + 5), max_bytes=600_000_000, deadline_s=300.0)
     execute = Execute({"prometheus/main": (connector, limits)}, clock=clock)
     anomalies = Anomalies(store=store, clock=clock)
     sweep = Sweep(
