@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from importlib import import_module
 
 from connectors.guards.model import Allowed, GuardLimits, RefusalError, Refused
@@ -24,21 +25,29 @@ DIALECTS = _SQL | frozenset(_OTHERS)
 
 def guard(text: str, *, dialect: str, limits: GuardLimits | None = None) -> Allowed | Refused:
     """Judge one query of one dialect; never raises for anything the text may hold."""
-    limits = limits or GuardLimits()
+    collecting = gc.isenabled()
+    gc.disable()  # a parse makes thousands of objects that are gone at its end; a full collection meanwhile finds none
     try:
-        _check_size(text, limits)
-        if dialect in _SQL:
-            from connectors.guards.sql import guard_sql
-
-            return guard_sql(text, dialect=dialect, limits=limits)
-        if dialect not in _OTHERS:
-            return Refused(f"There is no guard for '{dialect[:30]}', so nothing may run.")
-        judged: Allowed = import_module(f"connectors.guards.{_OTHERS[dialect]}").judge(text, limits=limits)
-        return judged
+        return _judged(text, dialect=dialect, limits=limits or GuardLimits())
     except RefusalError as refusal:
         return Refused(refusal.reason)
     except RecursionError:
         return Refused("The query is nested too deeply. Simplify it.")
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _judged(text: str, *, dialect: str, limits: GuardLimits) -> Allowed | Refused:
+    _check_size(text, limits)
+    if dialect in _SQL:
+        from connectors.guards.sql import guard_sql
+
+        return guard_sql(text, dialect=dialect, limits=limits)
+    if dialect not in _OTHERS:
+        return Refused(f"There is no guard for '{dialect[:30]}', so nothing may run.")
+    judged: Allowed = import_module(f"connectors.guards.{_OTHERS[dialect]}").judge(text, limits=limits)
+    return judged
 
 
 def _check_size(text: str, limits: GuardLimits) -> None:

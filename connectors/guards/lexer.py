@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 
 from connectors.guards.model import RefusalError
 
+MAX_TOKENS = 4_000
 Kind = Literal["word", "ident", "string", "number", "op"]
 
 
@@ -80,27 +81,27 @@ _OPENERS = {"(": ")", "[": "]", "{": "}"}
 _OPERATORS = re.compile(
     r"<=>|->>|#>>|!~~\*|!~\*|@@@|::|->|#>|<=|>=|<>|!=|\|\||&&|:=|=>|==|@>|<@|<<|>>|~~|!~|~\*|\*\*|\?\||\?&|@@|#-"
 )
-# What nearly every token is, and nothing that a rule below has an opinion on; all else takes the long way.
-# The groups: white space, a plain name, a whole number, a sign that begins no longer one, a string without escapes.
-_COMMON = re.compile(
-    r"([ \t\r\n\f]*)"
-    r"(?:([A-Za-z_][A-Za-z_0-9]*)(?![\w$@#\u0080-\U0010ffff'\"`&])"
-    r"|([0-9]+)(?![\w.])"
-    r"|([,()]|[=<>](?=[ \n\w'])|\.(?=[A-Za-z_]))"
-    r"|'([^'\\]*)'(?!'))"
-)
-_COMMON_KINDS: tuple[Kind, ...] = ("op", "op", "word", "number", "op", "string")
+# What nearly every token is, and nothing that a rule below has an opinion on; all else takes the long way:
+# white space, then a plain name, a whole number, a sign that begins no longer one, or a string without escapes.
+# Possessive, so that nothing is tried twice.
+_GAP, _NAME, _DIGITS = r"[ \t\r\n\f]*+", r"[A-Za-z_][A-Za-z_0-9]*+", r"[0-9]++"
+_SIGN, _TEXT = r"[,()]|[=<>](?![^ \n\w'])|\.(?![^A-Za-z_])", r"'[^'\\]*+'"
+_AFTER_NAME = r"(?![\w$@#\u0080-\U0010ffff'\"`&])"
+_COMMON = re.compile(rf"({_GAP})(?:({_NAME}){_AFTER_NAME}|({_DIGITS})(?![\w.])|({_SIGN})|({_TEXT})(?!'))")
+_COMMON_RUN = re.compile(rf"(?:{_GAP}(?:{_NAME}{_AFTER_NAME}|{_DIGITS}(?![\w.])|{_SIGN}|{_TEXT}(?!')))*+")
+_WIDE_SPACE = re.compile(r"[\t\r\n\f]| {2}")
 _BAD_ASCII = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
 
 
 class Lexer:
     """One pass over one text."""
 
-    def __init__(self, text: str, *, dialect: str, max_depth: int) -> None:
+    def __init__(self, text: str, *, dialect: str, max_depth: int, max_tokens: int) -> None:
         self.text = text
         self.dialect = dialect
         self.lexis = LEXES[dialect]
         self.max_depth = max_depth
+        self.max_tokens = max_tokens
         self.tokens: list[Token] = []
         self._out: list[str] = []
         self._pos = 0
@@ -113,6 +114,8 @@ class Lexer:
         length = len(self.text)
         while self._pos < length:
             self._run_common()
+            if len(self.tokens) > self.max_tokens:
+                raise RefusalError(f"The statement has more than {self.max_tokens} words and signs. Shorten it.")
             if self._pos < length:
                 self._step()
         if self._open:
@@ -121,23 +124,32 @@ class Lexer:
 
     def _run_common(self) -> None:
         """Take common tokens as long as they come."""
-        match, text, append, out = _COMMON.match, self.text, self.tokens.append, self._out.append
-        pos, spaced, make = self._pos, self._spaced, tuple.__new__
-        while (found := match(text, pos)) is not None:
-            kind = found.lastindex or 0
-            start = found.end(1)
-            if start > pos:
-                out(" ")
-                spaced = True
-            pos = found.end()
-            written = text[start:pos]
-            if kind == 4 and written in "()":
-                self._bracket(written)
-            value = written[1:-1] if kind == 5 else written
-            append(make(Token, (_COMMON_KINDS[kind], value, written, spaced)))
-            out(written)
+        text, start, before = self.text, self._pos, len(self.tokens)
+        end = self._pos = _COMMON_RUN.match(text, start).end()  # type: ignore[union-attr]
+        if end == start:
+            return
+        found, run = _COMMON.findall(text, start, end), text[start:end]
+        if "".join(map("".join, found)) != run:  # not a character may be lost between the two patterns
+            raise RefusalError("The statement could not be read safely. Simplify it.")
+        append, bracket, make = self.tokens.append, self._bracket, tuple.__new__
+        spaced = self._spaced
+        for gap, name, digits, sign, quoted in found:
+            spaced = spaced or gap != ""
+            if name:
+                append(make(Token, ("word", name, name, spaced)))
+            elif sign:
+                if sign in "()":
+                    bracket(sign)
+                append(make(Token, ("op", sign, sign, spaced)))
+            elif digits:
+                append(make(Token, ("number", digits, digits, spaced)))
+            else:
+                append(make(Token, ("string", quoted[1:-1], quoted, spaced)))
             spaced = False
-        self._pos, self._spaced = pos, spaced
+        self._spaced = False
+        if _WIDE_SPACE.search(run) is not None:
+            run = "".join(f" {token.text}" if token.spaced else token.text for token in self.tokens[before:])
+        self._out.append(run)
 
     def _step(self) -> None:
         text, pos, char = self.text, self._pos, self.text[self._pos]
@@ -341,6 +353,6 @@ def _is_odd(char: str) -> bool:
     return unicodedata.category(char) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zs", "Zl", "Zp"}
 
 
-def lex(text: str, *, dialect: str, max_depth: int = 100) -> tuple[list[Token], str]:
+def lex(text: str, *, dialect: str, max_depth: int = 100, max_tokens: int = MAX_TOKENS) -> tuple[list[Token], str]:
     """Return tokens and the comment-free text; raise RefusalError for what may be misread."""
-    return Lexer(text, dialect=dialect, max_depth=max_depth).run()
+    return Lexer(text, dialect=dialect, max_depth=max_depth, max_tokens=max_tokens).run()

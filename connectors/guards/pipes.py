@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cache
+from typing import NamedTuple
 
 from connectors.guards.lexer import check_characters
 from connectors.guards.model import RefusalError
 
+MAX_PIECES = 4_000
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+
+class Piece(NamedTuple):
     """`kind` is word, name (quoted), string, number or op; `text` is as written, `spaced` if after a gap."""
 
     kind: str
@@ -33,33 +36,39 @@ class Rules:
     doubled: bool = False
 
 
+_SPACE = re.compile(r"\s+")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
+_LONG_SIGNS = frozenset({"==", "!=", "<=", ">=", "=~", "!~", "::", "|=", "!>", "|>", "|~", "||", "&&", "<>"})
+_CLOSERS = {"(": ")", "[": "]", "{": "}"}
+
+
+@cache
+def _word(extra: str) -> re.Pattern[str]:
+    more = rf"\u0080-\U0010ffff{re.escape(extra)}"
+    return re.compile(rf"[A-Za-z_@{more}][\w@.{more}]*")
 
 
 def cut(text: str, rules: Rules, *, max_depth: int) -> list[Piece]:
     """Return the pieces of the text without comments."""
     check_characters(text)
-    word = re.compile(
-        rf"[A-Za-z_@\u0080-\U0010ffff{re.escape(rules.word_extra)}][\w@.\u0080-\U0010ffff{re.escape(rules.word_extra)}]*"
-    )
+    word = _word(rules.word_extra)
     pieces: list[Piece] = []
     open_brackets: list[str] = []
-    at = end_of_last = 0
+    at, spaced = 0, False
     while at < len(text):
-        if text[at].isspace():
-            at += 1
+        if (gap := _SPACE.match(text, at)) is not None:
+            at, spaced = gap.end(), True
             continue
-        skip = _comment(text, at, rules)
-        if skip:
-            at = skip
+        if skip := _comment(text, at, rules):
+            at, spaced = skip, True
             continue
-        piece = _piece(text, at, rules, word)
-        if at > end_of_last:
-            piece = replace(piece, spaced=True)
-        _balance(piece, open_brackets, max_depth)
+        piece = _piece(text, at, rules, word, spaced=spaced)
+        if piece.kind == "op":
+            _balance(piece.text, open_brackets, max_depth)
         pieces.append(piece)
-        at += len(piece.text)
-        end_of_last = at
+        if len(pieces) > MAX_PIECES:
+            raise RefusalError(f"The query has more than {MAX_PIECES} words and signs. Shorten it.")
+        at, spaced = at + len(piece.text), False
     if open_brackets:
         raise RefusalError("A bracket is never closed. Close it and try again.")
     return pieces
@@ -77,26 +86,25 @@ def _comment(text: str, at: int, rules: Rules) -> int:
     return 0
 
 
-def _piece(text: str, at: int, rules: Rules, word: re.Pattern[str]) -> Piece:
+def _piece(text: str, at: int, rules: Rules, word: re.Pattern[str], *, spaced: bool) -> Piece:
     char = text[at]
     if rules.triple and text.startswith('"""', at):
         end = text.find('"""', at + 3)
         if end < 0:
             raise RefusalError("A string is never closed. Close it and try again.")
-        return Piece("string", text[at : end + 3], text[at + 3 : end])
+        return Piece("string", text[at : end + 3], text[at + 3 : end], spaced)
     if char in rules.strings or char in rules.names or char in rules.raw:
-        return _quoted(text, at, char, rules)
+        return _quoted(text, at, char, rules, spaced=spaced)
     if (number := _NUMBER.match(text, at)) is not None:
-        return Piece("number", number.group(), number.group())
+        return Piece("number", number.group(), number.group(), spaced)
     if (found := word.match(text, at)) is not None:
-        return Piece("word", found.group(), found.group().lower())
+        return Piece("word", found.group(), found.group().lower(), spaced)
     two = text[at : at + 2]
-    if two in {"==", "!=", "<=", ">=", "=~", "!~", "::", "|=", "!>", "|>", "|~", "||", "&&", "<>"}:
-        return Piece("op", two, two)
-    return Piece("op", char, char)
+    sign = two if two in _LONG_SIGNS else char
+    return Piece("op", sign, sign, spaced)
 
 
-def _quoted(text: str, at: int, quote: str, rules: Rules) -> Piece:
+def _quoted(text: str, at: int, quote: str, rules: Rules, *, spaced: bool) -> Piece:
     raw = quote in rules.raw or quote in rules.names
     value: list[str] = []
     end = at + 1
@@ -109,21 +117,19 @@ def _quoted(text: str, at: int, quote: str, rules: Rules) -> Piece:
             end += 2
         elif text[end] == quote:
             kind = "name" if quote in rules.names else "string"
-            return Piece(kind, text[at : end + 1], "".join(value))
+            return Piece(kind, text[at : end + 1], "".join(value), spaced)
         else:
             value.append(text[end])
             end += 1
     raise RefusalError("A string is never closed. Close it and try again.")
 
 
-def _balance(piece: Piece, stack: list[str], most: int) -> None:
-    if piece.kind != "op":
-        return
-    if piece.text in "([{":
-        stack.append({"(": ")", "[": "]", "{": "}"}[piece.text])
+def _balance(sign: str, stack: list[str], most: int) -> None:
+    if sign in _CLOSERS:
+        stack.append(_CLOSERS[sign])
         if len(stack) > most:
             raise RefusalError(f"The query is nested deeper than {most}. Simplify it.")
-    elif piece.text in ")]}" and (not stack or stack.pop() != piece.text):
+    elif sign in ")]}" and (not stack or stack.pop() != sign):
         raise RefusalError("The brackets do not match. Correct them and try again.")
 
 

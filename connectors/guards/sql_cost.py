@@ -12,12 +12,24 @@ from sqlglot import exp
 
 from connectors.guards.lexer import Token
 from connectors.guards.model import GuardLimits, RefusalError
+from connectors.guards.sql_census import Census
 from connectors.guards.sql_joins import check_joins
 from connectors.guards.sql_recursion import check_recursion
 
-MAX_TOKENS = 4_000
 MAX_GENERATED = 1_000_000
-MAX_CHAIN = 400
+MAX_CHAIN = 1_200
+MAX_NESTED_CALLS = 5
+# Functions written back as they are read. All others may be spelled out, their arguments two or three times, and
+# nested often enough that grows without bound (tests/benchmarks/guard_growth.py looks for it).
+_STEADY = frozenset(
+    """
+    Coalesce Case If Cast TryCast Upper Lower Trim Sum Count Avg Max Min Round Abs Concat ConcatWs Substring Replace
+    Nullif Greatest Least DateTrunc TimestampTrunc Extract Exists JSONExtract JSONExtractScalar JSONBExtract
+    JSONBExtractScalar
+    """.split()
+)
+_STEADY_TSQL = _STEADY - {"JSONExtract", "JSONExtractScalar", "JSONBExtract", "JSONBExtractScalar"}
+_PREFIXES = frozenset({"not", "-", "+", "~", "!", "case"})
 _AMPLIFIERS = frozenset(
     """
     repeat lpad rpad leftpad rightpad leftpadutf8 rightpadutf8 space replicate zeroblob randomblob array_fill
@@ -37,28 +49,46 @@ _SPAN = re.compile(r"([+-]?\d+(?:\.\d+)?)\s*([a-z]+)", re.IGNORECASE)
 
 
 def check_tokens(tokens: Sequence[Token]) -> None:
-    """Cap what the parser is given: number of tokens and chains of prefix operators."""
-    if len(tokens) > MAX_TOKENS:
-        raise RefusalError(f"The statement has more than {MAX_TOKENS} words and signs. Shorten it.")
+    """Cap what the parser is given: chains of operators, of prefix operators and of CASE."""
+    prefixes = _PREFIXES.intersection([token.value.lower() for token in tokens])
+    if not prefixes and len(tokens) <= MAX_CHAIN:
+        return
     run = cases = chain = 0
     for token in tokens:
         value = token.value.lower() if token.kind == "word" else token.text
-        run = run + 1 if value in {"not", "-", "+", "~", "!", "case"} else 0
+        run = run + 1 if value in _PREFIXES else 0
         cases += (value == "case") - (value == "end")
         chain += token.kind == "op" and value not in {",", "(", ")", ".", "=", "[", "]"}
-        if run > 30 or cases > 40 or chain > MAX_CHAIN * 3:
+        if run > 30 or cases > 40 or chain > MAX_CHAIN:
             raise RefusalError("The statement chains too many operators. Simplify it.")
 
 
-def check_tree(tree: exp.Expr, *, dialect: str, limits: GuardLimits) -> None:
+def check_tree(census: Census, *, dialect: str, limits: GuardLimits) -> None:
     """Refuse bombs and scans without bound."""
-    check_recursion(tree)
-    check_joins(tree, dialect=dialect)
-    _check_generators(tree)
+    _check_nesting(census, _STEADY_TSQL if dialect == "mssql" else _STEADY)
+    check_recursion(census)
+    check_joins(census, dialect=dialect)
+    _check_generators(census)
     if dialect == "bigquery" and limits.require_partition_filter:
         from connectors.guards.sql_partition import check_partition_filter
 
-        check_partition_filter(tree)
+        check_partition_filter(census)
+
+
+def _check_nesting(census: Census, steady: frozenset[str]) -> None:
+    """Refuse calls nested so deep that writing them back could multiply the text."""
+    as_read = (exp.Connector, exp.Anonymous, exp.AnonymousAggFunc)
+    growing = {
+        id(node) for node in census.of(exp.Func) if not isinstance(node, as_read) and type(node).__name__ not in steady
+    }
+    if len(growing) <= MAX_NESTED_CALLS:
+        return
+    depths: dict[int, int] = {}
+    for node in census.tree.walk():
+        depth = depths.get(id(node.parent), 0) + (id(node) in growing)
+        if depth > MAX_NESTED_CALLS:
+            raise RefusalError(f"Functions are nested deeper than {MAX_NESTED_CALLS} levels. Simplify the expression.")
+        depths[id(node)] = depth
 
 
 def _name(node: exp.Func) -> str:
@@ -66,23 +96,29 @@ def _name(node: exp.Func) -> str:
 
 
 def _is_amplifier(node: exp.Expr) -> bool:
-    return isinstance(node, exp.Func) and (_name(node) in _AMPLIFIERS or type(node).__name__ in _CODES)
+    if isinstance(node, exp.Anonymous | exp.AnonymousAggFunc):
+        return node.name.lower() in _AMPLIFIERS
+    if not isinstance(node, exp.Func) or isinstance(node, exp.Connector):
+        return False
+    return type(node).__name__ in _CODES or node.sql_name().lower() in _AMPLIFIERS
 
 
-def _check_generators(tree: exp.Expr) -> None:
-    for node in tree.find_all(exp.Func):
-        if isinstance(node, exp.Anonymous) and node.name.lower() in {"printf", "format"}:
-            _check_format(node)
-        if not _is_amplifier(node):
-            continue
+def _check_generators(census: Census) -> None:
+    for anonymous in census.of(exp.Anonymous):
+        if anonymous.name.lower() in {"printf", "format"}:
+            _check_format(anonymous)
+    amplifiers = [node for node in census.of(exp.Func) if _is_amplifier(node)]
+    if not amplifiers:
+        return
+    for node in amplifiers:
         if any(_is_amplifier(inner) for inner in node.walk() if inner is not node):
             raise RefusalError("A generating function inside another multiplies without bound. Use one of them.")
         _check_amplifier(node)
-    for select in tree.find_all(exp.Select):
+    for select in census.of(exp.Select):
         product = 1.0
         for source in _sources(select):
-            for node in source.find_all(exp.Func):
-                product *= max(1.0, _estimate(node)) if _is_amplifier(node) else 1.0
+            for call in source.find_all(exp.Func):
+                product *= max(1.0, _estimate(call)) if _is_amplifier(call) else 1.0
         if product > 10 * MAX_GENERATED:
             raise RefusalError("The generated rows multiply beyond ten million. Use smaller ranges.")
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from sqlglot import exp
 
 from connectors.guards.model import RefusalError
+from connectors.guards.sql_census import Census
 
 _ONE_ROW = frozenset({"pg_stat_bgwriter", "pg_stat_archiver", "pg_stat_wal", "pg_stat_checkpointer", "one", "dual"})
 MAX_LIGHT = 1_000
 
 
-def check_joins(tree: exp.Expr, *, dialect: str) -> None:
+def check_joins(census: Census, *, dialect: str) -> None:
     """Refuse a SELECT in which large relations are not tied by a condition."""
-    heavy_ctes = {cte.alias.lower(): _is_heavy_query(cte.this, {}) for cte in tree.find_all(exp.CTE)}
-    for select in tree.find_all(exp.Select):
+    heavy_ctes = {cte.alias.lower(): _is_heavy_query(cte.this, {}) for cte in census.of(exp.CTE)}
+    for select in census.of(exp.Select):
         if _loose(select, heavy_ctes, pins=dialect != "bigquery") >= 2:
             raise RefusalError(
                 "Large tables are cross-joined without a condition. Add ON or WHERE conditions that tie them."

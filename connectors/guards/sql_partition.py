@@ -7,6 +7,7 @@ import re
 from sqlglot import exp
 
 from connectors.guards.model import RefusalError
+from connectors.guards.sql_census import Census
 
 _TIME_NAME = re.compile(
     r"(^|_)(ts|time|timestamp|date|day|dt|datetime|hour|month|week|year|at|on|partition\w*|ingest\w*|suffix|created|updated|"
@@ -26,10 +27,10 @@ _DATE_TEXT = re.compile(r"\d{4}-?\d{2}-?\d{2}")
 _COMPARISONS = (exp.EQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Between, exp.In)
 
 
-def check_partition_filter(tree: exp.Expr) -> None:
+def check_partition_filter(census: Census) -> None:
     """Refuse a SELECT over base tables none of whose conditions speak of time or partition."""
-    ctes = {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
-    for select in tree.find_all(exp.Select):
+    ctes = {cte.alias.lower() for cte in census.of(exp.CTE)}
+    for select in census.of(exp.Select):
         if _scans(select, ctes) and not _is_filtered(select):
             raise RefusalError(
                 "The table would be scanned whole. Filter on its partition or time column, "

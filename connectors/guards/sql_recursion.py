@@ -5,13 +5,14 @@ from __future__ import annotations
 from sqlglot import exp
 
 from connectors.guards.model import RefusalError
+from connectors.guards.sql_census import Census
 
 MAX_STEPS = 1_000_000
 
 
-def check_recursion(tree: exp.Expr) -> None:
+def check_recursion(census: Census) -> None:
     """Refuse recursion whose recursive arm has no upper bound, or that multiplies its rows."""
-    for cte in tree.find_all(exp.CTE):
+    for cte in census.of(exp.CTE):
         name = cte.alias.lower()
         if not isinstance(cte.this, exp.SetOperation):
             continue

@@ -111,10 +111,13 @@ _TSQL_STATEMENTS = frozenset(
 
 def check_words(tokens: Sequence[Token], *, dialect: str) -> None:
     """Refuse what no reading statement holds outside quotes: assignments, second T-SQL statements, secret settings."""
+    if dialect != "duckdb" and any(token[2] == ":=" for token in tokens):
+        raise RefusalError("An assignment changes the session. Write the value itself.")
+    suspects = {"mssql": _TSQL_STATEMENTS, "postgres": _SECRET_SETTINGS}.get(dialect)
+    if suspects is None or suspects.isdisjoint([token.value.lower() for token in tokens]):
+        return
     for token in tokens:
         value = token.value.lower()
-        if token.text == ":=" and dialect != "duckdb":
-            raise RefusalError("An assignment changes the session. Write the value itself.")
         if dialect == "mssql" and token.kind == "word" and value in _TSQL_STATEMENTS:
             raise RefusalError(
                 f"'{token.value[:30]}' starts another statement in T-SQL. Put a column's name in [brackets]."

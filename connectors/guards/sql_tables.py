@@ -7,6 +7,7 @@ import re
 from sqlglot import exp
 
 from connectors.guards.model import RefusalError
+from connectors.guards.sql_census import Census
 
 _PG_CATALOG = frozenset(
     """
@@ -64,20 +65,20 @@ FILE_NAME = re.compile(
 )
 
 
-def check_tables(tree: exp.Expr, *, dialect: str) -> None:
+def check_tables(census: Census, *, dialect: str) -> None:
     """Refuse relations that hold credentials, read files or reach another host."""
-    for table in tree.find_all(exp.Table):
+    for table in census.of(exp.Table):
         if isinstance(table.this, exp.Identifier):
             _check_name(table, dialect=dialect)
         elif not isinstance(table.this, exp.Func) and not table.args.get("rows_from"):
             raise RefusalError("A table is named in a way that is not read here. Use schema.table.")
         _check_hints(table, dialect=dialect)
     if dialect == "clickhouse":
-        _check_cluster(tree)
+        _check_cluster(census)
 
 
-def _check_cluster(tree: exp.Expr) -> None:
-    for call in tree.find_all(exp.Anonymous):
+def _check_cluster(census: Census) -> None:
+    for call in census.of(exp.Anonymous):
         if call.name.lower() not in {"cluster", "clusterallreplicas"}:
             continue
         words = {str(word.this).lower() for word in call.find_all(exp.Identifier, exp.Literal, exp.Var)}
