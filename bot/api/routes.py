@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import json
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Query
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi.responses import JSONResponse
 
 from bot.api.auth import Authenticate
+from bot.api.live import add_live_routes, settled
 from bot.api.names import public_event
 from bot.api.shapes import InvestigateBody, Opened, Progress, ToolProgress, progress, tool_progress
 from bot.domain.access import Principal
 from bot.domain.ids import investigation_stream
-from bot.domain.investigation import Investigation
 from bot.domain.states import InvestigationState
 from bot.errors import InvalidRequest, UnknownId
 from bot.services.catalogue import Catalogue
@@ -46,7 +42,7 @@ def make_router(parts: ApiParts) -> APIRouter:
     _reading(router, parts, who)
     _details(router, parts, who)
     _commands(router, parts, who)
-    _live(router, parts, who)
+    add_live_routes(router, investigations=parts.investigations, store=parts.store, authenticate=parts.authenticate)
     return router
 
 
@@ -62,7 +58,7 @@ def _commands(router: APIRouter, parts: ApiParts, who: Principal) -> None:
         delivery = f"api:{by.id}:{idempotency_key}" if idempotency_key else None
         opened = await parts.investigations.open(_open_request(body), by=by, delivery_id=delivery)
         if wait:
-            done = await _wait(parts, opened, wait)
+            done = await settled(parts.store, opened, wait)
             if done.report is not None and done.state is InvestigationState.COMPLETED:
                 return JSONResponse(done.report.to_json(), status_code=200)
             return JSONResponse(progress(done, now=parts.clock.now()).model_dump(mode="json"), status_code=202)
@@ -123,17 +119,19 @@ def _reading(router: APIRouter, parts: ApiParts, who: Principal) -> None:
         found = await parts.investigations.get(investigation_id)
         return found.model_dump(mode="json", by_alias=True)
 
-    @router.get("/investigations/{investigation_id}/progress")
+    @router.get(
+        "/investigations/{investigation_id}/progress", response_model=None, responses={200: {"model": Progress}}
+    )
     async def get_progress(
         investigation_id: str, _: Principal = who, include_tools: bool = False, include_events: bool = False
-    ) -> Progress:
+    ) -> Response:
         """Where it stands, from the current row."""
         found = await parts.investigations.get(investigation_id)
         view = progress(found, now=parts.clock.now(), with_tools=include_tools)
         if include_events:
             events = await parts.store.read(investigation_stream(investigation_id), limit=_MOST_EVENTS)
             view.events = [public_event(event) for event in events]
-        return view
+        return Response(view.model_dump_json(), media_type="application/json")  # once, not checked a second time
 
 
 def _details(router: APIRouter, parts: ApiParts, who: Principal) -> None:
@@ -169,41 +167,6 @@ def _details(router: APIRouter, parts: ApiParts, who: Principal) -> None:
         """Services known from configuration and discovery."""
         setting = await parts.catalogue.setting()
         return [service.model_dump(mode="json") for service in setting.services]
-
-
-def _live(router: APIRouter, parts: ApiParts, who: Principal) -> None:
-    @router.get("/investigations/{investigation_id}/stream", response_model=None)
-    async def stream(
-        investigation_id: str, _: Principal = who, last_event_id: Annotated[int | None, Header(ge=0)] = None
-    ) -> StreamingResponse:
-        """Server-sent events from the log; `Last-Event-ID` continues where a client broke off."""
-        await parts.investigations.get(investigation_id)
-        return StreamingResponse(_sse(parts, investigation_id, last_event_id or 0), media_type="text/event-stream")
-
-
-async def _sse(parts: ApiParts, investigation_id: str, after: int) -> AsyncIterator[str]:
-    async for event in parts.store.follow(investigation_stream(investigation_id), after=after):
-        shown = public_event(event)
-        yield f"id: {event.seq}\nevent: {shown['event']}\ndata: {json.dumps(shown)}\n\n"
-        if shown["event"] in ("investigation.completed", "investigation.failed") or _is_cancelled(shown):
-            return
-
-
-def _is_cancelled(shown: JsonObject) -> bool:
-    data = shown["data"]
-    return shown["event"] == "state.transition" and isinstance(data, dict) and data.get("to") == "cancelled"
-
-
-async def _wait(parts: ApiParts, opened: Investigation, wait_s: float) -> Investigation:
-    """The investigation when it is settled, or as it stands when the time is up."""
-
-    async def settled() -> None:
-        async for _ in _sse(parts, opened.id, 0):
-            pass
-
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(settled(), wait_s)
-    return await parts.investigations.get(opened.id)
 
 
 def _open_request(body: InvestigateBody) -> OpenRequest:
