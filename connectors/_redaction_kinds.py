@@ -54,7 +54,9 @@ SHAPES: tuple[Shape, ...] = (
     Shape(
         "slack_webhook",
         ("hooks.slack.com",),
-        re.compile(r"hooks\.slack\.com/(?:services|workflows|triggers)/(?P<secret>[A-Za-z0-9/_-]{10,})"),
+        re.compile(
+            r"hooks\.slack\.com\\{0,3}/(?:services|workflows|triggers)\\{0,3}/(?P<secret>[A-Za-z0-9/\\_-]{10,})"
+        ),
     ),
     _token(
         "slack_token", ("xox", "xapp-"), r"(?:xox[abceoprs](?:\.xox[bp])?-[A-Za-z0-9-]{8,}|xapp-[0-9]-[A-Za-z0-9-]{8,})"
@@ -161,22 +163,28 @@ KEYED_VALUE: Pattern[str] = re.compile(
     r"(?:\\{0,3}\"(?P<quoted>[^\"\\\r\n]{1,1024})|\\{0,3}'(?P<squoted>[^'\\\r\n]{1,1024})|(?P<bare>[^\s\"'\\,;&)}\]<>]{1,1024}))",
     re.IGNORECASE,
 )
+# Where a name may begin, in small letters.
+KEYED_START: Pattern[str] = re.compile(
+    rf"(?:{_STRONG}|token|otp)(?=(?:[_-]?(?:key|token|secret)(?:[_-]id)?|s)?\\{{0,3}}[\"']?\s{{0,3}}(?:[:=]|%3d))"
+)
 
 BASIC: Pattern[str] = re.compile(r"\b[Bb]asic\s+(?P<secret>[A-Za-z0-9+/]{6,}={0,2})(?![A-Za-z0-9+/=])")
 EMAIL: Pattern[str] = re.compile(
     r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9](?:[A-Za-z0-9._+-]{0,62}[A-Za-z0-9_+-])?(?:@|%40)"
     r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.){1,6}[A-Za-z]{2,24}(?![A-Za-z0-9])"
 )
+# What begins a match stands before the look-behind: only then does the engine skip to it.
 PHONE: Pattern[str] = re.compile(
-    r"(?<![\w+.:/-])\+[1-9]\d{0,2}[ .-]?(?:\(\d{1,4}\)[ .-]?)?\d{2,4}(?:[ .-]?\d{2,4}){1,4}(?![\w:.-]*\d)"
+    r"\+(?<![\w+.:/-]\+)[1-9]\d{0,2}[ .-]?(?:\(\d{1,4}\)[ .-]?)?\d{2,4}(?:[ .-]?\d{2,4}){1,4}(?![\w:.-]*\d)"
 )
 CARD: Pattern[str] = re.compile(
-    r"(?<![\w.+-])[2-6]\d{3}[ -]?\d{4,6}[ -]?\d{4,5}(?:[ -]?\d{1,4})?(?:[ -]?\d{1,3})?(?![\w-]|\.\d)"
+    r"[2-6](?<![\w.+-][2-6])\d{3}[ -]?\d{4,6}[ -]?\d{4,5}(?:[ -]?\d{1,4})?(?:[ -]?\d{1,3})?(?![\w-]|\.\d)"
 )
 IBAN: Pattern[str] = re.compile(
-    r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?![A-Za-z0-9])"
+    r"[A-Z](?<![A-Za-z0-9][A-Z])[A-Z]\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?![A-Za-z0-9])"
 )
 HEXADECIMAL: Pattern[str] = re.compile(r"[0-9a-f-]+")
 WORD: Pattern[str] = re.compile(r"[A-Za-z0-9_.:+/=-]{12,}")
 PLAIN_ID: Pattern[str] = re.compile(r"(?:[a-z_]+=)?[0-9a-f:.TZ+-]+")
+RUN: Pattern[str] = re.compile(r"[^\s\"'<>&]{6,65536}")
 BASE64_RUN: Pattern[str] = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{24,4096}={0,2}(?![A-Za-z0-9+/_=-])")

@@ -12,12 +12,14 @@ import binascii
 import hashlib
 import re
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from re import Match, Pattern
 from typing import NamedTuple
+from urllib.parse import quote, unquote
 
 from pydantic import JsonValue
 
+from connectors import _redaction_wrapped as wrapped
 from connectors._redaction_kinds import (
     BASE64_RUN,
     BASIC,
@@ -25,10 +27,12 @@ from connectors._redaction_kinds import (
     EMAIL,
     HEXADECIMAL,
     IBAN,
+    KEYED_START,
     KEYED_VALUE,
     KEYED_WORDS,
     PHONE,
     PLAIN_ID,
+    RUN,
     SECRET_KEY,
     SHAPES,
     WEAK_KEYS,
@@ -36,6 +40,7 @@ from connectors._redaction_kinds import (
 )
 
 _PLACEHOLDER = re.compile(r"\[(?:secret|personal):[a-z0-9_]+(?::[0-9a-f]{6})?\]")
+_SIGNS = re.compile(r"^(?:%[0-9A-Fa-f]{2})+")
 MAX_ERROR_TEXT = 300
 _TEXT_BYTES = bytes(range(32, 127)) + b"\t\r\n"
 
@@ -63,8 +68,19 @@ def redact_text(text: str) -> str:
     """The text with every known secret and personal datum replaced."""
     if len(text) < 6:
         return text
+    if "\n" in text:
+        text = wrapped.mask(text, _spans)
     masked = _redact_plain(text)
+    if "%" in masked:
+        masked = RUN.sub(_escaped, masked)
     return _redact_base64(masked)
+
+
+def redact_pieces(pieces: Sequence[str]) -> list[str]:
+    """Texts that follow one another, such as lines of a log: a secret cut between two of them is found, too."""
+    if len(pieces) < 2:
+        return [redact_text(piece) for piece in pieces]
+    return [redact_text(piece) for piece in wrapped.mask_pieces(pieces, _spans)]
 
 
 def redact_json(value: JsonValue) -> JsonValue:
@@ -72,6 +88,9 @@ def redact_json(value: JsonValue) -> JsonValue:
     if isinstance(value, str):
         return redact_text(value)
     if isinstance(value, list):
+        texts = [item for item in value if isinstance(item, str)]
+        if len(texts) == len(value):
+            return list(redact_pieces(texts))
         return [redact_json(item) for item in value]
     if isinstance(value, dict):
         named = value.get("name")
@@ -119,14 +138,58 @@ class _Pass(NamedTuple):
 
 
 def _redact_plain(text: str) -> str:
-    folded = text.lower()
-    words = "\n".join(word for word in set(WORD.findall(text)) if not PLAIN_ID.fullmatch(word))
-    for marks, pattern, replace, fold, one_word in _PASSES:
-        where = words if one_word else folded if fold else text
-        if any(mark in where for mark in marks):
-            text = pattern.sub(replace, text)
+    for one in _wanted(text):
+        text = _sub_keyed(text) if one.pattern is KEYED_VALUE else one.pattern.sub(one.replace, text)
     text = CARD.sub(_card, text)
     return IBAN.sub(_iban, text)
+
+
+def _wanted(text: str) -> list[_Pass]:
+    """The passes whose marks are in the text."""
+    folded = text.lower()
+    words = "\n".join(word for word in set(WORD.findall(text)) if not PLAIN_ID.fullmatch(word))
+    return [
+        one
+        for one in _PASSES
+        if any(mark in (words if one.one_word else folded if one.folded else text) for mark in one.marks)
+    ]
+
+
+def _spans(text: str) -> Iterator[tuple[int, int, str]]:
+    """Begin, end and stand-in of everything in the text that is masked."""
+    passes = [(one.pattern, one.replace) for one in _wanted(text)]
+    for pattern, replace in (*passes, (CARD, _card), (IBAN, _iban), (BASE64_RUN, _wrapped)):
+        for match in pattern.finditer(text):
+            masked = replace(match)
+            if masked != match.group():
+                yield match.start(), match.end(), masked
+
+
+def _sub_keyed(text: str) -> str:
+    """`KEYED_VALUE.sub`, many times as fast: the names are looked for in small letters first."""
+    folded = text.lower()
+    if len(folded) != len(text):  # a few letters of a few languages
+        return KEYED_VALUE.sub(_keyed, text)
+    parts: list[str] = []
+    done = at = 0
+    while (start := KEYED_START.search(folded, at)) is not None:
+        match = KEYED_VALUE.match(text, start.start())
+        if match is None:
+            at = start.start() + 1
+            continue
+        parts += [text[done : match.start()], _keyed(match)]
+        done = at = match.end()
+    return "".join([*parts, text[done:]]) if parts else text
+
+
+def _escaped(match: Match[str]) -> str:
+    """A URL-encoded run: masked when what it says holds a secret."""
+    run = match.group()
+    if "%" not in run:
+        return run
+    said = unquote(run)
+    masked = _redact_base64(_redact_plain(said))
+    return run if masked == said else quote(masked, safe="[]:/?=;,@+!*()$|~{}")
 
 
 def _shape(kind: str) -> Callable[[Match[str]], str]:
@@ -162,7 +225,7 @@ def _keyed(match: Match[str]) -> str:
 def _is_secret_value(key: str, value: str) -> bool:
     if not value.strip("*•xX.-_ ") or value.lower() in _HARMLESS:
         return False
-    if value.startswith(("[secret", "[personal", "${", "{{", "<", "$(")):
+    if _SIGNS.sub("", value).startswith(("[secret", "[personal", "${", "{{", "<", "$(")):
         return False
     if key.endswith("pwd") and value.startswith("/"):
         return False

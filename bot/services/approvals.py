@@ -16,6 +16,7 @@ from bot.errors import InvalidRequest, NotAllowed, SequenceConflict, UnknownId
 from bot.services.policy import Roles
 from bot.store import DuplicateDelivery, Store
 from connectors.model import Clock, JsonObject, ToolCall
+from connectors.redaction import redact_text
 
 _ATTEMPTS = 50
 _LONGEST_REASON = 1_000
@@ -88,7 +89,7 @@ class Decisions:
         self, value: str, *, by: Principal, reason: str = "", place: str | None = None, delivery_id: str | None = None
     ) -> str:
         """Close the proposal for good."""
-        words = " ".join(reason.split())[:_LONGEST_REASON]
+        words = redact_text(" ".join(reason.split())[:_LONGEST_REASON])  # it stays in the log for good
 
         def decide(_: Proposal, click: Click, __: Surroundings) -> tuple[NewEvent, str]:
             return self._event(EventKind.PROPOSAL_REJECTED, by, {"reason": words}, at=click.at), "Rejected. Thank you."

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pydantic import JsonValue
+
 from connectors.model import Payload, Rows, Series, SeriesSet
-from connectors.redaction import is_secret_key, placeholder, redact_json, redact_text
+from connectors.redaction import is_secret_key, placeholder, redact_json, redact_pieces, redact_text
 
 
 def redact_payload(payload: Payload) -> Payload:
@@ -11,9 +13,22 @@ def redact_payload(payload: Payload) -> Payload:
     if isinstance(payload, SeriesSet):
         return SeriesSet(series=tuple(_redact_series(series) for series in payload.series))
     if isinstance(payload, Rows):
-        payload = _mask_columns(payload)
+        return _redact_rows(_mask_columns(payload))
     masked = redact_json(payload.model_dump(mode="json"))
     return type(payload).model_validate(masked)
+
+
+def _redact_rows(payload: Rows) -> Rows:
+    """Column by column: a text may go on in the next row, and never in the next cell."""
+    columns = [_redact_column(list(cells)) for cells in zip(*payload.rows, strict=True)]
+    named = tuple(column.model_copy(update={"name": redact_text(column.name)}) for column in payload.columns)
+    return payload.model_copy(update={"columns": named, "rows": tuple(zip(*columns, strict=True))})
+
+
+def _redact_column(cells: list[JsonValue]) -> list[JsonValue]:
+    texts = redact_pieces([cell for cell in cells if isinstance(cell, str)])
+    masked = iter(texts)
+    return [next(masked) if isinstance(cell, str) else redact_json(cell) for cell in cells]
 
 
 def _mask_columns(payload: Rows) -> Rows:
