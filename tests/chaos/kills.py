@@ -34,7 +34,8 @@ async def random_kills(kind: str, *, count: int, seed: int, per_s: float = 1.5) 
             await asyncio.sleep(made.random.uniform(0.05, 0.9))
             victim = made.random.choice(nodes)
             await made.yard.kill(victim)
-            await made.yard.start(victim, ready=False)
+            # Mostly let it come up, so that it is struck at work; now and then strike it while it starts.
+            await made.yard.start(victim, ready=made.random.random() < 0.75)
         return await _end(made, kills=count)
 
 

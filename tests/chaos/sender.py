@@ -106,7 +106,19 @@ class Sender:
 
     def __init__(self, session: aiohttp.ClientSession, order: Order) -> None:
         self._session, self._order = session, order
+        self._random = random.Random(order.seed)
+        self.opened = list(order.clicks_on)
         self.results: list[dict[str, Any]] = []
+
+    async def send_planned(self, planned: Delivery, *, to: int, due: float) -> None:
+        """A click goes to a card that can be there: to an investigation whose mention was acknowledged."""
+        one = planned
+        if planned.kind == "click":
+            number = int(planned.body)
+            name = f"{self._order.prefix}c{number}"
+            target = self._random.choice(self.opened) if self.opened else None
+            one = click(name, target, number=number) if target else mention(name, number=number)
+        await self.send(one, to=to, due=due)
 
     async def send(self, delivery: Delivery, *, to: int, due: float) -> None:
         url = self._order.urls[to % len(self._order.urls)] + "/slack/events"
@@ -116,24 +128,21 @@ class Sender:
                 status = got.status
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             status = -1 if isinstance(error, TimeoutError) else -2
+        if status == 200 and delivery.kind == "mention":
+            self.opened.append(opened_by(delivery))
         ms = 1000 * (time.perf_counter() - due)
         self.results.append({"id": delivery.id, "kind": delivery.kind, "status": status, "ms": round(ms, 2)})
 
 
 def timetable(order: Order) -> list[Delivery]:
-    """What is sent, in order. Clicks go to investigations that were opened at least a second before."""
-    made: list[Delivery] = []
-    opened: list[tuple[int, str]] = [(-(10**9), one) for one in order.clicks_on]
-    total, random_ = order.count or int(order.per_s * order.seconds), random.Random(order.seed)
-    for n in range(total):
-        old = [one for at, one in opened[: max(len(order.clicks_on), len(opened) - int(order.per_s))]]
-        if order.click_every and n % order.click_every == 0 and old:
-            made.append(click(f"{order.prefix}c{n}", random_.choice(old), number=n))
-            continue
-        one = mention(f"{order.prefix}{n}", number=n)
-        made.append(one)
-        opened.append((n, opened_by(one)))
-    return made
+    """What is sent, in order. A click carries its number only; where it goes is seen when it is due."""
+    total = order.count or int(order.per_s * order.seconds)
+    return [
+        Delivery("", "click", str(n).encode(), "")
+        if order.click_every and n % order.click_every == 0
+        else mention(f"{order.prefix}{n}", number=n)
+        for n in range(total)
+    ]
 
 
 async def open_loop(sender: Sender, deliveries: list[Delivery], *, per_s: float) -> None:
@@ -143,7 +152,7 @@ async def open_loop(sender: Sender, deliveries: list[Delivery], *, per_s: float)
     for n, delivery in enumerate(deliveries):
         due = began + n / per_s
         await asyncio.sleep(max(0.0, due - time.perf_counter()))
-        tasks.append(asyncio.create_task(sender.send(delivery, to=n, due=due)))
+        tasks.append(asyncio.create_task(sender.send_planned(delivery, to=n, due=due)))
     await asyncio.gather(*tasks)
 
 
