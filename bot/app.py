@@ -22,6 +22,7 @@ from bot.remedies import Remedies, make_gate, make_remedies, make_roles
 from bot.services.ask import Ask
 from bot.services.budget import Budget
 from bot.services.catalogue import Catalogue, SourceInfo
+from bot.services.evals import EvalKeeper
 from bot.services.execute import ApprovalCheck, Execute
 from bot.services.investigate import Investigator
 from bot.services.investigations import Investigations
@@ -268,6 +269,7 @@ async def slack_face(app: App, mode: SlackMode) -> SlackFace:
     )
     extras = Extras(
         answer=app.ask,
+        keep_eval=EvalKeeper(app.store, settings.evals_dir, app.clock).keep if settings.evals_dir else None,
         health=app.catalogue.check,
         role=app.role_words,
         proposals=app.remedies.decisions,

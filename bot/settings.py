@@ -49,6 +49,10 @@ class Settings(BaseSettings):
     sweeps_file: Path = Field(
         Path("config/sweeps.yaml"), description="The file of sweeps. Inquest watches on its own only where it exists."
     )
+    evals_dir: Path | None = Field(
+        None,
+        description="The folder where Slack's “Save as eval” keeps confirmed investigations. Unset: no such button.",
+    )
     webhook_secret: SecretStr | None = Field(
         None,
         description="Opens `/api/v1/webhooks/SYSTEM` for alerts signed with it or bearing it as a token.",

@@ -13,10 +13,11 @@ from typing import TypeVar
 
 from pydantic import AwareDatetime, ValidationError
 
+from bot.domain.access import Principal
 from bot.domain.investigation import Investigation
 from bot.domain.question import Ranking, Setting
 from bot.domain.states import Verdict
-from bot.errors import InvalidRequest, UnknownId
+from bot.errors import InvalidRequest, NotAllowed, UnknownId
 from bot.reasoning.protocol import Reasoner
 from bot.reasoning.spending import Metered
 from bot.services.replay import Recording, Replayed, recall, replay
@@ -82,6 +83,23 @@ async def save_eval(
     masked = redact_json(state.model_copy(update={"origin": {}}).model_dump(mode="json"))
     kept = recording.model_copy(update={"investigation": Investigation.model_validate(masked)})
     return _write(folder / state.id, kept, truth)
+
+
+class EvalKeeper:
+    """ "Save as eval" of the chat: keeps a confirmed investigation in one folder."""
+
+    def __init__(self, store: Store, folder: Path, clock: Clock) -> None:
+        self._store = store
+        self._folder = folder
+        self._clock = clock
+
+    async def keep(self, investigation_id: str, by: Principal) -> str:
+        """What to tell the person; a second time replaces the first. NotAllowed for guests; InvalidRequest."""
+        if by.guest:
+            raise NotAllowed("Guests cannot keep evals. Ask a member of the team to do it.")
+        place = await save_eval(self._store, investigation_id, self._folder, clock=self._clock, by=by.actor)
+        kept = _read(place / _CAUSE, ConfirmedCause)
+        return f"Kept as an eval: {kept.component} {kept.cause}. `inquest eval {self._folder.name}` scores it."
 
 
 def _write(place: Path, kept: Recording, truth: ConfirmedCause) -> Path:

@@ -55,9 +55,7 @@ class SlackFace:
         self._desk = Desk(investigations, extras, self._answers, people, config)
         self.bolt = build_app(config, self._desk)
         self._receiver = Receiver(self.bolt, max_in_flight=config.max_in_flight)
-        self.publisher = Publisher(
-            store=store, web=self.web, people=people, config=config, tickets=extras.ticket is not None
-        )
+        self.publisher = Publisher(store=store, web=self.web, people=people, config=config, extras=extras)
         self.publisher.anomalies.verbs, self.publisher.anomalies.clock = extras.anomalies, clock or SystemClock()
         self._http = _http(config, self._receiver, clock or SystemClock())
         self._socket: SocketReceiver | None = None

@@ -85,7 +85,7 @@ class Extras:
     """Parts that may not be set up. Each callable gets the typed text and who typed it, and gives what to show.
 
     `health` maps a source's name to how it is; `role` says in words what a person may do; `ticket` opens a ticket
-    for an investigation id.
+    for an investigation id; `keep_eval` keeps it as an eval.
     """
 
     ask: Words | None = None
@@ -93,6 +93,7 @@ class Extras:
     sweeps: Words | None = None
     runbooks: Words | None = None
     ticket: Words | None = None
+    keep_eval: Words | None = None
     health: Callable[[], Awaitable[Mapping[str, Health]]] | None = None
     role: Callable[[Principal], Awaitable[str]] | None = None
     proposals: ProposalVerbs | None = None

@@ -143,12 +143,20 @@ def _after_report(investigation: Investigation, scene: Scene) -> list[Block]:
         made += [button("Confirm cause", "inv_confirm_cause", key, style="primary")]
     if report and report.synthesis.hypotheses:
         made += [button("Wrong cause…", "inv_wrong_cause", key)]
+    if scene.evals and _confirmed(investigation):
+        made += [button("Save as eval", "inv_save_eval", key)]
     if scene.tickets and report:
         made += [button("Create ticket", "inv_ticket", key)]
     made += [button("Run again…", "inv_rerun", key)]
     if report:
         made += [button("Report", "inv_report", key)]
     return actions("inv_after", *made)
+
+
+def _confirmed(investigation: Investigation) -> bool:
+    """Whether the last word of people about the cause was yes."""
+    said = [entry.get("value") for entry in investigation.feedback]
+    return next((v for v in reversed(said) if v in ("confirm_cause", "wrong_cause")), None) == "confirm_cause"
 
 
 def _feedback(key: str, scene: Scene) -> list[Block]:

@@ -43,6 +43,7 @@ class Scene:
     refused: frozenset[str] = frozenset()
     hosts: frozenset[str] | None = None
     tickets: bool = False
+    evals: bool = False
     proposals: tuple[Proposal, ...] = ()
 
     def name(self, actor: str) -> str:

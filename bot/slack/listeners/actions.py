@@ -75,6 +75,11 @@ class Actions:
             return "No ticket system is set up in this installation."
         return await self._desk.extras.ticket(action_of(act.body)[1], act.by)
 
+    async def save_eval(self, act: Act) -> str | None:
+        if self._desk.extras.keep_eval is None:
+            return "No folder for evals is set in this installation."
+        return escape(await self._desk.extras.keep_eval(action_of(act.body)[1], act.by))
+
     async def wrong_cause(self, act: Act) -> str | None:
         """The modal that asks why was sent."""
         view = act.body["view"]

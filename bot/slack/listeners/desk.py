@@ -59,7 +59,8 @@ class Desk:
     @property
     def scene(self) -> Scene:
         """What modals need to know."""
-        return Scene(hosts=self.config.source_hosts, tickets=self.extras.ticket is not None)
+        tickets, evals = self.extras.ticket is not None, self.extras.keep_eval is not None
+        return Scene(hosts=self.config.source_hosts, tickets=tickets, evals=evals)
 
     def bot_id_of(self, body: Body) -> str:
         """Our own user id in the workspace of this delivery."""

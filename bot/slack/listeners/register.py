@@ -58,6 +58,7 @@ def _buttons(desk: Desk, actions: Actions) -> dict[str, Handler]:
         "inv_rerun": actions.ask_rerun,
         "inv_report": actions.report,
         "inv_ticket": actions.ticket,
+        "inv_save_eval": actions.save_eval,
         "show_query": actions.show_query,
         APPROVE: proposals.approve,
         REJECT: proposals.ask_why,

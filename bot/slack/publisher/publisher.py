@@ -21,7 +21,7 @@ from bot.slack.anomaly_publisher import PREFIXES, AlertNotShown, AnomalyDrawer
 from bot.slack.blocks.rows import EvidenceBrief, Scene, brief_of
 from bot.slack.config import SlackConfig
 from bot.slack.people import People
-from bot.slack.ports import Posted, PublishingStore
+from bot.slack.ports import Extras, Posted, PublishingStore
 from bot.slack.publisher.draw import CARD, Slot, slots
 from bot.slack.publisher.limiter import Limiter, Priority
 from bot.slack.publisher.post import GONE, NO_ENTRY, BlocksRefused, ParentGone, Poster, Target
@@ -63,13 +63,13 @@ class Publisher:
     """Whoever holds the outbox lease publishes; every stream is drawn by one task, one message at a time."""
 
     def __init__(
-        self, *, store: PublishingStore, web: SlackWeb, people: People, config: SlackConfig, tickets: bool = False
+        self, *, store: PublishingStore, web: SlackWeb, people: People, config: SlackConfig, extras: Extras
     ) -> None:
         self._store = store
         self._limiter: Limiter = web.limiter
         self._people = people
         self._config = config
-        self._tickets = tickets
+        self._tickets, self._evals = extras.ticket is not None, extras.keep_eval is not None
         self._poster = Poster(web, store)
         self.anomalies = AnomalyDrawer(
             store=store, poster=self._poster, people=people, config=config, ours=self._still_ours
@@ -255,6 +255,7 @@ class Publisher:
             refused=self.refused,
             hosts=self._config.source_hosts,
             tickets=self._tickets,
+            evals=self._evals,
             proposals=proposals,
         )
 
