@@ -27,6 +27,7 @@ from bot.services.execute import ApprovalCheck, Execute
 from bot.services.investigate import Investigator
 from bot.services.investigations import Investigations
 from bot.services.policy import AccessFile, load_access
+from bot.services.retention import Retention
 from bot.services.watchdog import Watchdog
 from bot.settings import Settings, SlackMode
 from bot.sources import Configuration, load_configuration
@@ -130,13 +131,7 @@ class App:
             store=store,
             execute=execute,
             catalogue=catalogue,
-            ask=Ask(
-                execute=execute,
-                catalogue=catalogue,
-                history=store.query_history,
-                clock=clock,
-                writer=query_writer(reasoner),
-            ),
+            ask=_ask(execute, catalogue, store, clock=clock, reasoner=reasoner),
             investigations=investigations,
             worker=Worker(store=store, investigator=investigator, slots=settings.workers),
             metrics=metrics,
@@ -151,6 +146,10 @@ class App:
         self._background.append(asyncio.create_task(self._discover_forever(), name="discovery"))
         watchdog = Watchdog(store=self.store, clock=self.clock, name=self.worker.name)
         self._background.append(asyncio.create_task(watchdog.run(), name="watchdog"))
+        retention = Retention(
+            store=self.store, clock=self.clock, name=self.worker.name, keep_days=self.settings.retention_days
+        )
+        self._background.append(asyncio.create_task(retention.run(), name="retention"))
         if Part.WORKER in wanted:
             self.worker.start()
             self._background.append(asyncio.create_task(self.remedies.remediation.run(), name="remediation"))
@@ -228,6 +227,11 @@ def make_reasoner(settings: Settings) -> Reasoner | Metered:
     )
     prices, unknown = settings.claude_prices, settings.claude_unknown_price
     return ClaudeReasoner(endpoint, prices=prices, unknown_price=unknown, limits=limits, arm=arm)
+
+
+def _ask(execute: Execute, catalogue: Catalogue, store: Store, *, clock: Clock, reasoner: Reasoner | Metered) -> Ask:
+    history, writer = store.query_history, query_writer(reasoner)
+    return Ask(execute=execute, catalogue=catalogue, history=history, clock=clock, writer=writer)
 
 
 def query_writer(reasoner: Reasoner | Metered) -> QueryWriter | None:
