@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import NamedTuple
 
 from pydantic import JsonValue
 
+from connectors._sampling import Line
 from connectors._search_dsl.fields import Fields
 from connectors.model import Change, Column, JsonObject, Rows, Series, TimeWindow
 
@@ -79,18 +79,6 @@ def moment(value: JsonValue) -> datetime | None:
     except (ValueError, OverflowError, OSError):
         return None
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-
-
-class Line(NamedTuple):
-    """One log line."""
-
-    id: str
-    at: datetime | None
-    service: str | None
-    level: str | None
-    message: str
-    trace: str | None
-    host: str | None
 
 
 def lines_of(answer: JsonObject, fields: Fields) -> list[Line]:

@@ -7,10 +7,10 @@ from datetime import timedelta
 
 from pydantic import JsonValue
 
-from connectors._search_dsl.answers import Line, deployment_changes, lines_of, mapping, rate_series, service_counts
+from connectors._sampling import Line, Sample, fold, sample_note
+from connectors._search_dsl.answers import deployment_changes, lines_of, mapping, rate_series, service_counts
 from connectors._search_dsl.arguments import DeploymentArguments, GroupArguments, RateArguments
 from connectors._search_dsl.fields import Fields
-from connectors._search_dsl.folding import Sample, fold
 from connectors._search_dsl.links import discover
 from connectors._search_dsl.queries import (
     MOST_SERVICES,
@@ -71,9 +71,8 @@ class LogTools(Tools):
             self._sample(session, fields, kept, window), self._sample(session, fields, kept, window.before())
         )
         for words, sample in (("window", now), ("baseline", before)):
-            if not sample.whole:
-                read = f"{len(sample.lines):,} of {sample.total:,}"
-                session.notes.append(f"counts of the {words} are scaled from {read} lines")
+            if note := sample_note(words, sample):
+                session.notes.append(note)
         groups = fold(now, before)
         url = discover(self.settings, fields, window, services=arguments.services)
         return session.answer(Logs(groups=tuple(groups), total=now.total), url=url, window=window)

@@ -8,9 +8,9 @@ from datetime import timedelta
 
 from pydantic import JsonValue
 
+from connectors._sampling import Line
 from connectors._search_dsl.answers import (
     LINE_COLUMNS,
-    Line,
     count_of,
     hits_of,
     line_rows,

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.servers
 async def _reader(world: World) -> Any:
     ends = world.endpoints.postgres
     if ends is None:
-        pytest.skip("no PostgreSQL here; install pgserver or the postgresql package")
+        pytest.skip(reason="no PostgreSQL here; install pgserver or the postgresql package")
     return await asyncpg.connect(
         host=ends.host, port=ends.port, user=ends.username, password=ends.password, database=ends.database
     )

@@ -33,7 +33,7 @@ def require(start: Callable[[], ServerT]) -> ServerT:
     except MissingServer as error:
         if os.environ.get("CI") == "true" and not isinstance(error, OptionalServer):
             pytest.fail(f"CI must have every server: {error}")
-        pytest.skip(str(error))
+        pytest.skip(reason=str(error))
 
 
 def binary(name: str, *, folders: Sequence[str] = (), install: str) -> str:
