@@ -93,6 +93,9 @@ class Settings(BaseSettings):
     )
 
     workers: int = Field(20, ge=1, le=1000, description="How many investigations one process runs at once.")
+    retention_days: int = Field(
+        0, ge=0, description="Days after its last event at which an ended investigation is forgotten; 0 keeps all."
+    )
     default_window_minutes: int = Field(
         30, ge=5, le=1440, description="The span to look at when a question names none, in minutes."
     )
@@ -136,6 +139,12 @@ class Settings(BaseSettings):
     log_json: bool = Field(True, description="Logs as JSON lines; false gives lines for people.")
     otlp_endpoint: str | None = Field(
         None, description="Where traces of Inquest itself go, OTLP over HTTP: `http://collector:4318/v1/traces`."
+    )
+    audit_key: SecretStr | None = Field(
+        None, min_length=16, description="Signs the ends of the event log's chains (`inquest audit seal`)."
+    )
+    audit_file: Path = Field(
+        Path(".inquest/seals.jsonl"), description="Where those signatures are kept: best on another machine's disk."
     )
     redaction_key: SecretStr | None = Field(
         None, description="Makes masked secrets comparable between processes and restarts; at least 16 characters."

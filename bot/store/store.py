@@ -13,7 +13,8 @@ from bot.domain.investigation import Investigation
 from bot.domain.remediation import Proposal, ProposalState
 from bot.domain.states import InvestigationState
 from bot.errors import BotError, InvalidRequest, SequenceConflict, StoreBusy, UnknownId
-from bot.store import access, reading, remediation, rows, verify
+from bot.store import access, forgetting, reading, remediation, rows, verify
+from bot.store.audit import AuditLog
 from bot.store.backend import Backend
 from bot.store.gathering import Gathered
 from bot.store.model import Appended, BrokenLink, DuplicateDelivery, Fence, RoleBinding
@@ -213,6 +214,17 @@ class Store(Queue, Showing):
         """Unfinished investigations without an event since then; paused ones wait for a person and are left out."""
         return await self._ask(lambda c: reading.quiet(c, self._workspace, before, limit=limit))
 
+    async def forget(self, before: datetime, *, limit: int) -> int:
+        """Delete up to `limit` settled investigations without an event since then, and deliveries as old.
+
+        Gives how many went. Those that led to a proposal stay.
+        """
+        gone = await self._again(lambda c: forgetting.forget(c, self._workspace, before, limit=limit))
+        for stream in gone:
+            self._heads.pop(stream, None)
+        await self._again(lambda c: forgetting.forget_deliveries(c, self._workspace, before))
+        return len(gone)
+
     async def find_by_origin(self, *, channel: str, thread_ts: str) -> Investigation | None:
         """The newest investigation of a thread: asked there, or its card is the thread's first message."""
         return await self._ask(lambda c: reading.by_origin(c, self._workspace, channel, thread_ts))
@@ -220,6 +232,11 @@ class Store(Queue, Showing):
     async def evidence(self, ids: Sequence[str]) -> list[Evidence]:
         """In the order of the ids; unknown ones are left out."""
         return await self._ask(lambda c: reading.evidence(c, self._workspace, ids)) if ids else []
+
+    @property
+    def audit(self) -> AuditLog:
+        """The log as a whole, for those who check, export and archive it."""
+        return AuditLog(ask=self._ask, write=self._again, workspace=self._workspace)
 
     @property
     def search(self) -> Search:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection, select
 
-from bot.domain.events import GENESIS_HASH, Event, NewEvent, event_hash
+from bot.domain.events import GENESIS_HASH, Event, EventKind, NewEvent, event_hash
 from bot.store.model import BrokenLink
 from bot.store.reading import events
 from bot.store.rows import table
@@ -16,7 +16,7 @@ _CHUNK = 1_000
 
 def first_broken_link(connection: Connection, workspace: str, stream: str) -> BrokenLink | None:
     """None when the stream is whole."""
-    seq, previous_hash = 0, GENESIS_HASH
+    seq, previous_hash = _begin(connection, workspace, stream)
     for event in _all(connection, workspace, stream):
         broken = _broken(event, expected_seq=seq + 1, previous_hash=previous_hash)
         if broken:
@@ -32,6 +32,22 @@ def first_broken_link(connection: Connection, workspace: str, stream: str) -> Br
     if end.hash != previous_hash:
         return BrokenLink(stream=stream, seq=seq, why="its end is not the one recorded")
     return None
+
+
+def vouched(event: Event) -> tuple[int, str] | None:
+    """How far the events before were let go after they were archived, and the hash of the last of them."""
+    if event.kind is not EventKind.SNAPSHOT_TAKEN:
+        return None
+    seq, hash_ = event.payload.get("through"), event.payload.get("hash")
+    return (seq, hash_) if isinstance(seq, int) and isinstance(hash_, str) else None
+
+
+def _begin(connection: Connection, workspace: str, stream: str) -> tuple[int, str]:
+    """Where the chain begins: at nothing, or behind what a snapshot vouches for."""
+    first = events(connection, workspace, stream, after=0, limit=1)
+    found = vouched(first[0]) if first and first[0].seq > 1 else None
+    fits = found is not None and found[0] == first[0].seq - 1
+    return found if found is not None and fits else (0, GENESIS_HASH)
 
 
 def _all(connection: Connection, workspace: str, stream: str) -> Iterator[Event]:

@@ -13,6 +13,7 @@ from bot.errors import FenceLost, SchemaOutdated, SequenceConflict, StoreBusy
 from bot.store import Appended, DuplicateDelivery, Store, schema
 from tests.store.claims_contract import ClaimsContract
 from tests.store.conftest import Opener, address
+from tests.store.forgetting_contract import ForgettingContract
 from tests.store.log_contract import LogContract, whole_run
 from tests.store.outbox_contract import OutboxContract
 from tests.store.samples import created, moved
@@ -42,6 +43,10 @@ def url(postgres_url: str) -> str:
 
 
 class TestLog(LogContract):
+    pass
+
+
+class TestForgetting(ForgettingContract):
     pass
 
 

@@ -14,6 +14,7 @@ from bot.errors import SchemaOutdated, SequenceConflict, StoreBusy
 from bot.store import Appended, Store, schema
 from tests.store.claims_contract import ClaimsContract
 from tests.store.conftest import Opener
+from tests.store.forgetting_contract import ForgettingContract
 from tests.store.log_contract import LogContract, whole_run
 from tests.store.outbox_contract import OutboxContract
 from tests.store.samples import created, moved
@@ -25,6 +26,10 @@ def url(tmp_path: Path) -> str:
 
 
 class TestLog(LogContract):
+    pass
+
+
+class TestForgetting(ForgettingContract):
     pass
 
 

@@ -1,0 +1,49 @@
+"""Forgets investigations that are older than the installation wants to keep."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import structlog
+
+from bot.errors import BotError
+from bot.store import Store
+from connectors.model import Clock
+
+log = structlog.get_logger(__name__)
+
+_EVERY_S = 3_600.0
+_BATCH = 50
+_DUTY = "retention"
+
+
+class Retention:
+    """One process at a time has this duty. `keep_days` 0: everything is kept."""
+
+    def __init__(self, *, store: Store, clock: Clock, name: str, keep_days: int) -> None:
+        self._store = store
+        self._clock = clock
+        self._name = name
+        self._keep_days = keep_days
+
+    async def run(self) -> None:
+        """Look every hour, until cancelled."""
+        while self._keep_days:
+            try:
+                if await self._store.hold(_DUTY, worker=self._name, lease_s=2 * _EVERY_S):
+                    await self.forget()
+            except BotError as error:
+                log.warning("retention.store_unavailable", reason=str(error))
+            except Exception:  # the border of this task
+                log.exception("retention.failed")
+            await asyncio.sleep(_EVERY_S)
+
+    async def forget(self) -> int:
+        """Forget what is too old, a few at a time; how many investigations went."""
+        before, gone = self._clock.now() - timedelta(days=self._keep_days), 0
+        while count := await self._store.forget(before, limit=_BATCH):
+            gone += count
+        if gone:
+            log.info("retention.forgot", investigations=gone, older_than_days=self._keep_days)
+        return gone
