@@ -47,7 +47,7 @@ async def _in_the_middle(made: Site, workers: list[Node]) -> tuple[str, Node]:
     """Ask once; the case, and the worker that is calling its sources now."""
     await made.ask()
     case = f"case-{made.asked:06d}"
-    end = time.monotonic() + 15
+    end = time.monotonic() + 60
     while time.monotonic() < end:
         begun = [c for c in read_calls(made.calls) if c["case"] == case and c["what"] == "start"]
         found = [worker for worker in workers if begun and worker.pid == begun[-1]["pid"]]
@@ -57,7 +57,7 @@ async def _in_the_middle(made: Site, workers: list[Node]) -> tuple[str, Node]:
     raise RuntimeError(f"nobody works on {case}")
 
 
-async def _next_call(made: Site, case: str, *, not_by: int, within_s: float = 20.0) -> float:
+async def _next_call(made: Site, case: str, *, not_by: int, within_s: float = 60.0) -> float:
     """When another process began a call for the case."""
     end = time.monotonic() + within_s
     while time.monotonic() < end:
@@ -98,7 +98,7 @@ async def after_freeze(*, cycles: int, seed: int) -> Verdict:
             finally:
                 victim.send(signal.SIGCONT)
             found.cycles += 1
-            await made.settle(within_s=20)
+            await made.settle(within_s=60)
         return await _end(made, found)
 
 
