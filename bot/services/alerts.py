@@ -33,6 +33,7 @@ _REMEMBERED = 100_000
 _AGAIN_S = 1.0
 _PAGE = 500
 _LEASE_S = 10.0
+_RECALLED = 2_000
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,16 @@ class Alerts:
 
     # storing
 
+    async def _recall(self) -> None:
+        """The digests of what was stored lately, so that a repeated body is known after a restart too."""
+        after = max(0, await self._taken() - _RECALLED)
+        while events := await self._store.read(STREAM, after=after, limit=_PAGE):
+            after = events[-1].seq
+            self._remember({str(event.payload.get("digest")): None for event in events})
+
     async def _store_forever(self) -> None:
+        with contextlib.suppress(BotError, OSError):  # without it a repeated body is stored twice, and has no effect
+            await self._recall()
         while True:
             first = await self._queue.get()
             batch = [first]

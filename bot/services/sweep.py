@@ -96,7 +96,8 @@ class Sweeps:
         if execution.evidence is not None and isinstance(execution.evidence.payload, SeriesSet):
             outcome = await self._judge(sweep, execution.evidence, outcome)
         elif execution.error is not None:
-            outcome = outcome.model_copy(update={"reason": execution.error})
+            said = f"{sweep.place}: {execution.error}" if sweep.place else execution.error
+            outcome = outcome.model_copy(update={"reason": said})
         elif execution.outcome in (Outcome.SUCCEEDED, Outcome.EMPTY):
             self._until[sweep.name] = started
         spent_ms = (self._clock.now() - started).total_seconds() * 1_000

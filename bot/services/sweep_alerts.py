@@ -103,12 +103,14 @@ def _pagerduty(body: Mapping[str, Any], now: datetime) -> Iterator[ReceivedAlert
     event = body["event"]
     data = event["data"]
     service = data.get("service")
+    again = str(event.get("event_type")) == "incident.reopened"
+    began = (event if again else data).get("occurred_at" if again else "created_at") or event.get("occurred_at")
     yield ReceivedAlert(
         system="pagerduty",
         key=_clean(str(data["id"])),
         firing=str(event.get("event_type")) != "incident.resolved",
         title=_clean(str(data.get("title") or "incident")),
-        at=_time(data.get("created_at") or event.get("occurred_at"), now),
+        at=_time(began, now),
         service=_clean(str(service.get("summary"))) if isinstance(service, dict) and service.get("summary") else None,
         severity=Severity.HIGH if data.get("urgency") == "high" else Severity.MEDIUM,
         url=_url(data.get("html_url")),

@@ -190,9 +190,11 @@ def gather(groups: list[list[Signal]], signal: Signal, related: Callable[[Signal
 
 
 def is_known(home: Anomaly, signal: Signal) -> bool:
-    """It was told already and has not ended since."""
+    """It was told already and has not ended since; or it is an old alert that is sent once more after its end."""
     known = next((one for one in home.signals if one.key == signal.key), None)
-    return home.is_live and known is not None and known.recovered_at is None and known.at >= signal.at
+    if known is None or known.at < signal.at:
+        return False
+    return (home.is_live and known.recovered_at is None) or (signal.kind == "alert" and known.recovered_at is not None)
 
 
 def fingerprints_of(signals: Iterable[Signal]) -> list[str]:

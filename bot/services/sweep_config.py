@@ -65,7 +65,10 @@ class QuietHours(Frozen):
 
 
 class Sweep(Frozen):
-    """One tool asked again and again, and how its series are judged. Times are in seconds, hours as named."""
+    """One tool asked again and again, and how its series are judged. Times are in seconds, hours as named.
+
+    `place` is the file and line it stands in, so that an error of its query can name them.
+    """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,60}$")
     source: str
@@ -83,6 +86,7 @@ class Sweep(Frozen):
     channel: str | None = None
     owners: tuple[str, ...] = ()
     enabled: bool = True
+    place: str = Field("", exclude=True)
 
 
 class Watching(Frozen):
@@ -170,7 +174,11 @@ def _checked(document: Document, model: type[_ModelT], given: object, where: tup
 def _sweep(document: Document, name: str, value: object) -> Sweep:
     if not isinstance(value, dict):
         raise document.error(("sweeps", name), "must be a mapping")
-    return _checked(document, Sweep, {"name": name, **value}, ("sweeps", name))
+    if "place" in value:
+        raise document.error(("sweeps", name, "place"), "unknown key")
+    sweep = _checked(document, Sweep, {"name": name, **value}, ("sweeps", name))
+    where = ("sweeps", name, "arguments") if "arguments" in value else ("sweeps", name)
+    return sweep.model_copy(update={"place": f"{document.path}:{document.line(where)}"})
 
 
 def _check_sources(document: Document, sweeps: Sequence[Sweep], sources: Sequence[Source]) -> None:

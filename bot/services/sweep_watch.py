@@ -291,16 +291,25 @@ class Watch:
         tick.new.append(place.odd)
 
     def _silent(self, spoke: set[int], at: float, tick: Tick) -> None:
-        """A series that used to speak and does not, while others of the same answer do."""
+        """A series that used to speak and does not, while others of the same answer do.
+
+        Bad is a service of which nothing speaks any more. A metric that all services lost at once was renamed or is
+        not collected: that is no trouble of theirs and is not told.
+        """
         if not self._sweep.missing_after:
             return
+        speaking = [place for place in self._places.values() if place.row in spoke]
+        services = {place.series.service for place in speaking}
+        metrics = {place.series.metric for place in speaking}
         for place in self._places.values():
             missing = int(self._missing[place.row])
             if place.row in spoke or place.last_at == 0 or missing > self._sweep.missing_after:
                 continue
             self._missing[place.row] = missing + 1
-            if missing + 1 == self._sweep.missing_after and place.odd is None and place.series.service:
-                self._report(place, self._signal(place, "missing", Seen(at=at)), None, tick)
+            told = place.odd is None and place.series.service and place.series.metric in metrics
+            if missing + 1 == self._sweep.missing_after and told:
+                partly = Severity.LOW if place.series.service in services else None
+                self._report(place, self._signal(place, "missing", Seen(at=at)), partly, tick)
 
     def missing(self, place: Place) -> int:
         """For how many ticks in a row it had no data."""

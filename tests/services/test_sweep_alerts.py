@@ -162,3 +162,19 @@ async def test_the_door_answers_by_status(intake: Intake) -> None:
     assert again.json() == {"stored": 0, "duplicate": True}
     assert unsigned.status_code == 401
     assert unknown.status_code == 400
+
+
+async def test_a_replayed_alert_neither_opens_again_nor_is_stored_after_a_restart(intake: Intake) -> None:
+    firing = alertmanager("HighErrors")
+    for body in (firing, alertmanager("HighErrors", status="resolved")):
+        await intake.alerts.receive("alertmanager", body, headers=TOKEN)
+        await intake.take()
+    reworded = firing.replace(b"is bad", b"is  bad")
+    assert await intake.alerts.receive("alertmanager", reworded, headers=TOKEN) == 1
+    await intake.take()
+    assert [(one.state, one.count) for one in intake.anomalies.recent()] == [(AnomalyState.RESOLVED, 1)]
+    fresh = Intake(intake.store)
+    fresh.alerts.start()
+    await fresh.alerts.receive("generic", b'{"title": "queued behind the recall"}', headers=TOKEN)
+    assert await fresh.alerts.receive("alertmanager", firing, headers=TOKEN) == 0
+    await fresh.alerts.stop()
