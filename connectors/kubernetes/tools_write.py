@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -34,12 +34,6 @@ from connectors.model import Clock, Effect, EvidenceKind, JsonObject, Limits, Ob
 
 _OBJECTS = (EvidenceKind.OBJECTS,)
 _SPARE = Limits()
-
-
-class _Seen(NamedTuple):
-    place: Place
-    obj: JsonObject
-    edits: list[Edit]
 
 
 class WriteTools(Tools):
@@ -117,21 +111,22 @@ class WriteTools(Tools):
         self._allowed()
         arguments = self._write_arguments(call)
         _, writer = await self._writer(_SPARE)
-        seen = await self._seen(call.tool, arguments, writer)
+        place = place_for(call.tool, arguments)
+        self._in_scope(place)
         if call.tool == "delete_pod":
-            await writer.delete(seen.place, uid=text(seen.obj, "metadata", "uid") or "", dry_run=True)
-            diff = f"{seen.place.words}: deleted, its owner makes another"
+            obj = await writer.get(place)
+            await self._edits(call.tool, arguments, writer)(obj)
+            await writer.delete(place, uid=text(obj, "metadata", "uid") or "", dry_run=True)
+            diff = f"{place.words}: deleted, its owner makes another"
         else:
-            after = await writer.patch(seen.place, seen.obj, seen.edits, dry_run=True)
-            if after is None:
-                raise Rejected(f"{seen.place.words} is being changed right now. Try again.")
-            diff = difference(seen.obj, after)
+            obj, after = await writer.rehearse(place, self._edits(call.tool, arguments, writer))
+            diff = difference(obj, after)
         return Preview(
-            target=seen.place.words,
-            target_uid=text(seen.obj, "metadata", "uid"),
-            target_version=version_of(seen.obj, seen.place.plural),
+            target=place.words,
+            target_uid=text(obj, "metadata", "uid"),
+            target_version=version_of(obj, place.plural),
             diff=diff,
-            warnings=tuple(warnings_for(call.tool, arguments, seen.obj)),
+            warnings=tuple(warnings_for(call.tool, arguments, obj)),
         )
 
     def _allowed(self) -> None:
@@ -147,12 +142,6 @@ class WriteTools(Tools):
     async def _writer(self, limits: Limits) -> tuple[Any, Writer]:
         reader = await self.reader(limits)
         return reader, Writer(reader.api, reader, name=self.name)
-
-    async def _seen(self, name: str, arguments: BaseModel, writer: Writer) -> _Seen:
-        place = place_for(name, arguments)
-        self._in_scope(place)
-        obj = await writer.get(place)
-        return _Seen(place, obj, await self._edits(name, arguments, writer)(obj))
 
     def _edits(self, name: str, arguments: BaseModel, writer: Writer) -> Callable[[JsonObject], Awaitable[list[Edit]]]:
         proposal = arguments.proposal if isinstance(arguments, WriteArguments) else ""

@@ -7,8 +7,9 @@ answer of "conflict" means that nothing was done. https://kubernetes.io/docs/ref
 
 from __future__ import annotations
 
+import asyncio
 import copy
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
 
 from pydantic import JsonValue
@@ -16,12 +17,12 @@ from pydantic import JsonValue
 from connectors._writes import PROPOSAL_MARK
 from connectors.errors import NotFound, Rejected
 from connectors.kubernetes.reader import RESOURCES, Reader
-from connectors.kubernetes.reading import labels_of, mapping, number, text
+from connectors.kubernetes.reading import labels_of, mapping, text
 from connectors.model import JsonObject, canonical_digest
 
 FIELD_MANAGER = "inquest"
-_TRIES = 5
-_GENERATED = frozenset({"deployments", "statefulsets", "daemonsets"})
+# A rollout writes the status of its object several times a second, and each write refuses ours once.
+_TRIES, _PAUSE_S = 8, 0.05
 
 Path = tuple[str, ...]
 
@@ -31,6 +32,9 @@ class Edit(NamedTuple):
 
     path: Path
     value: JsonValue
+
+
+EditsOf = Callable[[JsonObject], Awaitable[Sequence[Edit]]]
 
 
 class Place(NamedTuple):
@@ -53,9 +57,10 @@ class Place(NamedTuple):
 
 
 def version_of(obj: JsonObject, plural: str) -> str:
-    """What changes when somebody edits the object, and only then: status updates leave it alone."""
-    if plural in _GENERATED:
-        return f"generation {number(obj, 'metadata', 'generation') or 0}"
+    """What changes when somebody edits the object, and only then: status and annotations leave it alone.
+
+    Not the generation: a Deployment's also grows when the controller notes a revision in the annotations.
+    """
     if plural == "pods":
         return text(obj, "metadata", "uid") or ""
     return canonical_digest({"spec": obj.get("spec"), "data": obj.get("data")})[:16]
@@ -101,9 +106,20 @@ class Writer:
         body |= {"dryRun": ["All"]} if dry_run else {}
         await self._reader.reply(await self._call("DELETE", place, [], body=body, note="dryRun=All" if dry_run else ""))
 
-    async def change(self, place: Place, edits_of: Any, *, uid: str, version: str) -> JsonObject:
+    async def rehearse(self, place: Place, edits_of: EditsOf) -> tuple[JsonObject, JsonObject]:
+        """The object as it is and as the server would make it; again when only the status moved meanwhile."""
+        for number in range(_TRIES):
+            await asyncio.sleep(number * _PAUSE_S)
+            obj = await self.get(place)
+            after = await self.patch(place, obj, await edits_of(obj), dry_run=True)
+            if after is not None:
+                return obj, after
+        raise Rejected(f"{place.words} changes so often right now that no dry run could be made. Try again.")
+
+    async def change(self, place: Place, edits_of: EditsOf, *, uid: str, version: str) -> JsonObject:
         """Read, compare with what was approved, patch; again when only the status moved meanwhile."""
-        for _ in range(_TRIES):
+        for number in range(_TRIES):
+            await asyncio.sleep(number * _PAUSE_S)
             obj = await self.get(place)
             check(obj, place, uid=uid, version=version)
             done = await self.patch(place, obj, await edits_of(obj), dry_run=False)

@@ -13,6 +13,9 @@ import time
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
 
+# Imported here once, for the forked processes: what the connector and the store load lazily.
+import kubernetes_asyncio.client  # noqa: F401
+import sqlalchemy.dialects.sqlite  # noqa: F401
 from pydantic import BaseModel
 
 from bot.domain.access import Role, Squad
@@ -103,7 +106,7 @@ async def run(order: Order, told: Connection) -> None:
     store = await DyingStore.open(f"sqlite:///{order.database}", create=True)
     roles = Roles(store=store, access=AccessFile(), squads=(Squad(name=SQUAD),), admins=(BO.id,))
     gate = ApprovalGate(store=store, roles=roles, clock=clock)
-    execute = Execute({NAME: (connector, Limits(deadline_s=5.0))}, clock=clock, approvals=gate)
+    execute = Execute({NAME: (connector, Limits(deadline_s=30.0))}, clock=clock, approvals=gate)
     proposer = Proposer(store=store, execute=execute, books=tuple, roles=roles, clock=clock)
     if order.carry:
         await _approved(order, store, roles, proposer)

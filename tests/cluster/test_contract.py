@@ -55,7 +55,7 @@ class TestKubernetesContractOnTheServer(ConnectorContract):
         found = [self.call(tool, namespace=SHOP, services=[]) for tool in _PLAIN]
         query = self.call("run_query", command=f"kubectl get deploy -n {SHOP}")
         asked = {"tool": "restart_workload", "arguments": {"namespace": SHOP, "name": "web"}}
-        outcome = self.call("read_outcome", **asked)
+        outcome = query.model_copy(update={"tool": "read_outcome", "arguments": asked})
         return (*found, self.call("list_nodes"), self.call("get_logs", services=["web"]), query, outcome)
 
     def sized_call(self) -> tuple[ToolCall, int]:

@@ -28,8 +28,11 @@ NEVER = (
 
 
 def may(cluster: ClusterServer, question: str, namespace: str) -> bool:
-    """`kubectl auth can-i` as the account of the manifests."""
-    answer = cluster.kubectl("auth", "can-i", *question.split(), f"--as={ACCOUNT}", "-n", namespace, check=False)
+    """`kubectl auth can-i` as the account of the manifests, for `verb resource/subresource`."""
+    verb, _, resource = question.partition(" ")
+    resource, _, part = resource.partition("/")  # kubectl itself would take what follows a slash for a name
+    words = ["auth", "can-i", verb, resource, f"--as={ACCOUNT}", "-n", namespace]
+    answer = cluster.kubectl(*words, *([f"--subresource={part}"] if part else []), check=False)
     assert answer in ("yes", "no"), answer
     return answer == "yes"
 

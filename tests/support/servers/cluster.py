@@ -64,8 +64,8 @@ class ClusterServer:
 
     def __init__(self, *, nodes: int = 3, played: Played | None = None) -> None:
         self._etcd = _etcd()
-        self._programs = {name: built(name) for name in ("kube-apiserver", "kube-controller-manager",
-                                                          "kube-scheduler", "kwok", "kubectl")}  # fmt: skip
+        parts = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok", "kubectl")
+        self._programs = {name: built(name) for name in parts}
         self.folder = private_folder("cluster", None)
         self.port, self._store_port, self._node_port = free_port(), free_port(), free_port()
         self.url = f"https://127.0.0.1:{self.port}"
