@@ -188,7 +188,10 @@ class Sweeps:
         query, series = evidence.source.query, evidence.payload.series
         # Beside the event loop: ten thousand series take a while, and people wait for acknowledgements.
         until = _reach(evidence, sweep)
-        tick = await asyncio.to_thread(watch.feed, series, query=query, learning=learning, until=until)
+        if learning:
+            tick = await asyncio.to_thread(watch.learn, series, query=query, until=until)
+        else:
+            tick = await asyncio.to_thread(watch.feed, series, query=query, learning=False, until=until)
         if evidence.call.window is not None:
             self._until[sweep.name] = evidence.call.window.end
         await self._tell(sweep, tick)

@@ -27,6 +27,7 @@ _LONGEST_QUERY = 2_000
 _NORMAL = 3.0
 _RECENT = 60
 _RELEARNED = 1.0
+_JUDGED_S = 1_800.0
 _JUMPS = 2
 _RARE = 1.5
 _FORGOTTEN_S = 86_400.0
@@ -130,8 +131,24 @@ class Watch:
             self._missing[place.row] = place.missing
         return np.array([place.row for place in list(self._places.values())[first:]], dtype=np.intp)
 
-    def feed(self, series: Iterable[Series], *, query: str, learning: bool, until: float = math.inf) -> Tick:
-        """Take in points newer than those known; while `learning` nothing is reported.
+    def learn(self, series: Sequence[Series], *, query: str, until: float, judge_s: float = _JUDGED_S) -> Tick:
+        """The first look: learn from history, and tell only what began in the last `judge_s` and still lasts."""
+        newest = max((at.timestamp() for one in series for at, _ in one.points[-1:]), default=0.0)
+        tick = self.feed(series, query=query, learning=True, until=until, learn_until=min(newest, until) - judge_s)
+        tick.new = [signal for signal in tick.new if self._places[signal.key].odd is signal]
+        tick.recovered.clear()
+        return tick
+
+    def feed(
+        self,
+        series: Iterable[Series],
+        *,
+        query: str,
+        learning: bool,
+        until: float = math.inf,
+        learn_until: float = math.inf,
+    ) -> Tick:
+        """Take in points newer than those known; while `learning` nothing up to `learn_until` is reported.
 
         `until`, in seconds since 1970, is how far was asked: a point beyond comes from a clock that is wrong.
         """
@@ -144,7 +161,7 @@ class Watch:
             if place is not None:
                 self._take(place, one, columns, until=until, tick=tick)
         for at in sorted(columns):
-            self._step(at, columns[at], learning=learning, tick=tick)
+            self._step(at, columns[at], learning=learning and at <= learn_until, tick=tick)
         if not learning and columns:
             self._silent({row for column in columns.values() for row in column}, max(columns), tick)
         tick.learning = sum(1 for place in self._places.values() if self._young[place.row])

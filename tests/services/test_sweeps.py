@@ -187,6 +187,16 @@ async def test_a_step_is_found_at_once_and_its_end_too(store: Store, clock: Hand
     assert await store.broken_links() == []
 
 
+async def test_what_already_lasts_at_the_first_look_is_told_and_what_is_over_is_not(
+    store: Store, clock: Hands, tool: str
+) -> None:
+    normal = (0.2 + 0.01 * np.random.default_rng(1).normal(size=400)).tolist()
+    desk = Desk(store, clock, SWEEP.model_copy(update={"tool": tool}))
+    assert await desk.tick([*normal[:350], *[1.9] * 10]) == 1
+    again = Desk(store, clock, SWEEP.model_copy(update={"tool": tool, "name": "again"}))
+    assert await again.tick([*normal[:300], *[1.9] * 5, *normal[300:312]]) == 0
+
+
 async def test_a_limit_needs_no_learning(store: Store, clock: Hands, tool: str) -> None:
     sweep = SWEEP.model_copy(update={"tool": tool, "limits": (Limit(metric="error_ratio", above=0.05),)})
     desk = Desk(store, clock, sweep)
