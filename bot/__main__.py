@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -295,11 +296,45 @@ app.add_typer(audit_app, name="audit")
 
 
 @audit_app.command("verify")
-def audit_verify() -> None:
-    """Check every hash chain of the event log; names the first broken link."""
-    from bot.cli.status import verify
+def audit_verify(
+    export: Annotated[Path | None, typer.Option(help="Check this export (JSON lines) instead.")] = None,
+) -> None:
+    """Check every hash chain and the seals; names the first broken link."""
+    from bot.cli.audit import verify
 
-    raise typer.Exit(asyncio.run(verify(load_settings())))
+    raise typer.Exit(asyncio.run(verify(load_settings(), export=export)))
+
+
+@audit_app.command("seal")
+def audit_seal() -> None:
+    """Sign the ends of all chains, into a file apart from the database."""
+    from bot.cli.audit import seal
+
+    asyncio.run(seal(load_settings()))
+
+
+@audit_app.command("export")
+def audit_export(
+    kind: Annotated[str, typer.Option("--format", help="jsonl or csv.")] = "jsonl",
+    stream: Annotated[str | None, typer.Option(help="Only this stream, such as proposal/ID.")] = None,
+    since: Annotated[datetime | None, typer.Option(help="Only events from this time on (UTC).")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write here. Default: standard output.")] = None,
+) -> None:
+    """Hand over the event log."""
+    from bot.cli.audit import export
+
+    asyncio.run(export(load_settings(), kind=kind, stream=stream, since=since, out=out))
+
+
+@audit_app.command("archive")
+def audit_archive(
+    out: Annotated[Path, typer.Option(help="The file to add the events to.")],
+    days: Annotated[int, typer.Option(min=1, help="Only streams that were quiet for so many days.")] = 400,
+) -> None:
+    """Move old events into a file. Their chains stay provable."""
+    from bot.cli.audit import archive
+
+    asyncio.run(archive(load_settings(), days=days, out=out))
 
 
 def _quiet_logs(settings: Settings) -> None:

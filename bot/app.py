@@ -18,8 +18,9 @@ from bot.reasoning.ask.by_model import QueryWriter
 from bot.reasoning.protocol import Reasoner
 from bot.reasoning.rules import RulesReasoner
 from bot.reasoning.spending import Metered
-from bot.remedies import Remedies, make_gate, make_remedies, make_roles
+from bot.remedies import Remedies, make_gate, make_remedies, make_roles, make_seals
 from bot.services.ask import Ask
+from bot.services.audit import seal_forever
 from bot.services.budget import Budget
 from bot.services.catalogue import Catalogue, SourceInfo
 from bot.services.evals import EvalKeeper
@@ -156,6 +157,8 @@ class App:
         if Part.SCHEDULER in wanted:
             self.watch.intake(takes=True)
             await self.watch.start_sweeps()
+            if (seals := make_seals(self.settings, self.clock)) is not None:
+                self._background.append(asyncio.create_task(seal_forever(seals, self.store), name="seals"))
 
     async def stop(self) -> None:
         """Stop what runs, hand back what is held, close what is open."""

@@ -12,6 +12,7 @@ import structlog
 
 from bot.domain.access import Principal, Squad
 from bot.services.approvals import ApprovalGate, Decisions
+from bot.services.audit import Seals
 from bot.services.execute import Execute
 from bot.services.policy import AccessFile, Roles, with_access
 from bot.services.propose import Proposer
@@ -58,6 +59,14 @@ def make_roles(settings: Settings, access: AccessFile, squads: Sequence[Squad], 
 def make_gate(store: Store, roles: Roles, clock: Clock) -> ApprovalGate:
     """What Execute asks before every write."""
     return ApprovalGate(store=store, roles=roles, clock=clock)
+
+
+def make_seals(settings: Settings, clock: Clock) -> Seals | None:
+    """The file of seals; None without a key."""
+    if settings.audit_key is None:
+        return None
+    key = settings.audit_key.get_secret_value().encode()
+    return Seals(settings.audit_file, key, workspace=settings.workspace, clock=clock)
 
 
 def make_remedies(*, store: Store, execute: Execute, roles: Roles, clock: Clock, pace: Pace | None = None) -> Remedies:

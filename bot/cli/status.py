@@ -1,4 +1,4 @@
-"""`inquest status` and `inquest audit verify`: what the store says."""
+"""`inquest status`: what runs and what ran last."""
 
 from __future__ import annotations
 
@@ -24,17 +24,3 @@ async def status(settings: Settings) -> None:
         text = plain(investigation.question.text)
         percent = f"{100 * investigation.progress_ratio:3.0f} %"
         print(f"{investigation.id}  {investigation.state.value:<12} {percent}  {text[:_WIDTH]}")
-
-
-async def verify(settings: Settings) -> int:
-    """Check all hash chains; exit status 1 when one is broken."""
-    store = await open_store(settings, SystemClock())
-    try:
-        broken = await store.broken_links()
-    finally:
-        await store.close()
-    for link in broken:
-        print(f"BROKEN  {link.stream} at event {link.seq}: {link.why}")
-    if not broken:
-        print("Every chain of the event log is intact.")
-    return 1 if broken else 0
