@@ -43,7 +43,7 @@ async def named_points(kind: str, *, seed: int, numbers: tuple[int, ...] = (1, 4
     """Every point, at its first and at a later passage; then the process starts again without one."""
     async with site(kind, seed=seed) as made:
         nodes = await _build(made)
-        made.keep_asking(2.0)
+        made.keep_asking(1.0)
         died, missed = 0, []
         for point in POINTS:
             for number in numbers:
@@ -58,7 +58,7 @@ async def named_points(kind: str, *, seed: int, numbers: tuple[int, ...] = (1, 4
         return verdict
 
 
-async def _until_it_dies(made: Site, victim: Node, crash: Crash, *, within_s: float = 20.0) -> bool:
+async def _until_it_dies(made: Site, victim: Node, crash: Crash, *, within_s: float = 60.0) -> bool:
     """False when it had to be killed, because it did not come to that point."""
     rivals = [node for node in made.nodes if node is not victim and node.options.parts == victim.options.parts]
     for node in (victim, *rivals):  # the rivals too, so that the work comes to the one that is to die
