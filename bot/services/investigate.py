@@ -24,6 +24,7 @@ from bot.errors import BotError, FenceLost, ReasonerFailed, SequenceConflict, St
 from bot.reasoning.protocol import Reasoner
 from bot.reasoning.spending import Metered
 from bot.services.budget import Ledger
+from bot.services.embedding import installed_embedder
 from bot.services.execute import Execute
 from bot.services.fanout import FanOut, StopRequested
 from bot.services.journal import Journal
@@ -103,7 +104,7 @@ class _Run:
         self._load_setting = owner._setting
         self._clock = owner._clock
         self._journal = journal
-        self._knowledge = Knowledge(owner._store)
+        self._knowledge = Knowledge(owner._store, embedder=installed_embedder())
         self._fan_out = FanOut(store=self._store, execute=self._execute, journal=journal)
         self._setting = Setting()
         self._ranking = Ranking()

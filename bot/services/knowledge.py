@@ -7,6 +7,7 @@ reciprocals (Cormack, Clarke, Büttcher 2009), which needs no common scale.
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -42,10 +43,14 @@ class Embedder(Protocol):
 class Knowledge:
     """Finds related past investigations. Never why an investigation fails: without the store it finds none."""
 
-    def __init__(self, store: Store, *, most: int = 5, embedder: Embedder | None = None) -> None:
+    def __init__(
+        self, store: Store, *, most: int = 5, embedder: Embedder | None = None, embedding_s: float = 3.0
+    ) -> None:
+        """`embedding_s` is how long a search waits for vectors; late ones are kept for the next search."""
         self._store = store
         self._most = most
         self._embedder = embedder
+        self._embedding_s = embedding_s
 
     async def related(self, case: CaseFile, ranking: Ranking, *, besides: str) -> tuple[RelatedIssue, ...]:
         """Past investigations like this one, best first; `besides` is the one that asks."""
@@ -79,12 +84,17 @@ class Knowledge:
     async def _by_vectors(
         self, case: CaseFile, ranking: Ranking, words: Sequence[str], alike: Sequence[str]
     ) -> list[list[str]]:
-        """A third rank by an embedder, over what the other two found; none without one."""
+        """A third rank by an embedder, over what the other two found; none without one, or when it takes too long."""
         if self._embedder is None:
             return []
-        titles = await self._store.search.titles(list(dict.fromkeys([*words, *alike]))[: 2 * _CANDIDATES])
+        titles = await self._store.search.titles(list(dict.fromkeys([*words, *alike]))[:_CANDIDATES])
         ids = sorted(titles)
-        asked, *vectors = self._embedder.embed([_words(case, ranking), *(titles[one] for one in ids)])
+        texts = [_words(case, ranking), *(titles[one] for one in ids)]
+        try:
+            asked, *vectors = await asyncio.wait_for(asyncio.to_thread(self._embedder.embed, texts), self._embedding_s)
+        except TimeoutError:
+            log.info("knowledge.embedding_late", texts=len(texts))
+            return []
         near = {one: _dense(asked, vector) for one, vector in zip(ids, vectors, strict=True)}
         return [sorted(ids, key=lambda one: (-near[one], one))]
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -124,3 +125,37 @@ def test_likeness() -> None:
     assert cosine(case_signature(LOCKS), case_signature(LOCKS)) == pytest.approx(1)
     assert cosine(case_signature(LOCKS), case_signature(OOM)) == 0
     assert cosine({}, case_signature(OOM)) == 0
+
+
+class Letters:
+    """Likeness by the letters that two texts share, and how often it was asked."""
+
+    def __init__(self, late: threading.Event | None = None) -> None:
+        self.asked = 0
+        self.late = late
+
+    def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        self.asked += 1
+        if self.late is not None:
+            self.late.wait()
+        return [[float(text.lower().count(letter)) for letter in "abcdefghijklmnopqrstuvwxyz"] for text in texts]
+
+
+async def test_an_embedder_adds_a_rank(store: Store) -> None:
+    await finish(store, 1, "orders hang", LOCKS)
+    await finish(store, 2, "orders hang again", LOCKS)
+    letters = Letters()
+    found = await Knowledge(store, embedder=letters).related(case("orders hang"), LOCKS, besides="")
+    assert {one.investigation_id for one in found} == {"inv_1", "inv_2"}
+    assert letters.asked == 1
+
+
+async def test_an_embedder_that_does_not_come_back_is_done_without(store: Store) -> None:
+    await finish(store, 1, "orders hang", LOCKS)
+    late = threading.Event()
+    knowledge = Knowledge(store, embedder=Letters(late), embedding_s=0.05)
+    try:
+        found = await knowledge.related(case("orders hang"), LOCKS, besides="")
+    finally:
+        late.set()
+    assert [one.investigation_id for one in found] == ["inv_1"]
