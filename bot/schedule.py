@@ -39,6 +39,9 @@ class Schedule:
         return self._scheduler is not None
 
     def start(self) -> None:
+        """Begin; twice does no harm."""
+        if self._task is not None:
+            return
         self._task = asyncio.create_task(self._forever(), name="schedule")
 
     async def stop(self) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
@@ -25,6 +26,7 @@ from bot.services.sweep import Sweeps
 from bot.services.sweep_anomalies import Anomalies
 from bot.services.sweep_changes import AsksChanges
 from bot.services.sweep_config import Watching, load_watching
+from bot.services.sweep_neighbours import Neighbourhood
 from bot.services.sweep_words import SweepWords
 from bot.settings import Settings
 from bot.store import Store
@@ -35,6 +37,7 @@ log = structlog.get_logger(__name__)
 
 SWEEPS = Principal(kind=PrincipalKind.SCHEDULE, id="sweeps", name="Inquest's sweeps")
 _TEND_S = 2.0
+_NEIGHBOURS_S = 300.0
 
 
 class Watch:
@@ -56,9 +59,11 @@ class Watch:
         self._channels = {service: min(s.channels) for s in squads if s.channels for service in s.services}
         self._watching = Watching()
         self._worker = incarnation()
+        self._neighbours = Neighbourhood(execute=execute, catalogue=catalogue, clock=clock)
         self.anomalies = Anomalies(
             store=store,
             clock=clock,
+            neighbours=self._neighbours,
             channel_of=self._channel_of,
             investigate=self._investigate,
             changes=AsksChanges(execute=execute, catalogue=catalogue),
@@ -101,7 +106,6 @@ class Watch:
             wanted, store=self._store, execute=self._execute, anomalies=self.anomalies, clock=self._clock
         )
         self._schedule = Schedule(sweeps=self._sweeps, store=self._store, clock=self._clock, worker=self._worker)
-        self._schedule.start()
         self._tend()
         log.info("sweeps.started", sweeps=[sweep.name for sweep in wanted])
 
@@ -119,15 +123,21 @@ class Watch:
             self._tending = asyncio.create_task(self._tend_forever(), name="anomalies")
 
     async def _tend_forever(self) -> None:
-        """Wakes snoozed anomalies and asks what changed; both are written once, whoever does it."""
+        """Learns who calls whom, starts the schedule, then wakes snoozed anomalies and asks what changed."""
+        asked_at = -_NEIGHBOURS_S
         while True:
-            await asyncio.sleep(_TEND_S)
             try:
+                if time.monotonic() - asked_at >= _NEIGHBOURS_S:
+                    asked_at = time.monotonic()
+                    await self._neighbours.refresh()
                 await self.anomalies.tend()
             except (BotError, OSError) as error:
                 log.warning("anomalies.not_tended", reason=str(error))
             except Exception:  # the border of this task
                 log.exception("anomalies.failed")
+            if self._schedule is not None:
+                self._schedule.start()
+            await asyncio.sleep(_TEND_S)
 
     def _channel_of(self, service: str) -> str | None:
         return self._channels.get(service) or self._watching.channel

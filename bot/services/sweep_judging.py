@@ -67,11 +67,17 @@ def sentence(signal: Signal) -> str:
         return f"{name} has no data"
     if signal.value is None:
         return f"{name}: {signal.kind}"
-    unit = f" {signal.unit}" if signal.unit and signal.unit not in ("ratio", "count") else ""
-    text = f"{name} is {signal.value:.4g}{unit}"
+    text = f"{name} is {shown(signal.value, signal.unit)}"
     if signal.low is not None and signal.high is not None:
-        text += f", normal is {signal.low:.4g}–{signal.high:.4g}"
+        text += f", normal is {shown(signal.low, signal.unit)} to {shown(signal.high, signal.unit)}"
     return text
+
+
+def shown(value: float, unit: str | None) -> str:
+    """A number with its unit; a ratio as a percentage."""
+    if unit == "ratio":
+        return f"{value:.1%}"
+    return f"{value:.4g} {unit}" if unit and unit != "count" else f"{value:.4g}"
 
 
 class Vote(Frozen):

@@ -287,13 +287,18 @@ class Watch:
             at=datetime.fromtimestamp(seen.at, UTC),
             service=one.service,
             value=None if kind == "missing" else place.value,
-            low=seen.low,
+            low=self._low(place.row, seen.low),
             high=seen.high,
             unit=one.unit,
             unusual=seen.unusual,
             query=self._query,
             points=self._newest(place.row),
         )
+
+    def _low(self, row: int, low: float) -> float:
+        """What never was below zero has no normal below zero."""
+        known = self._recent[row][~np.isnan(self._recent[row])]
+        return max(low, 0.0) if len(known) and known.min() >= 0 else low
 
     def _newest(self, row: int) -> tuple[Point, ...]:
         """The newest points of a series, for its picture."""

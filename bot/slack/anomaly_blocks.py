@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from bot.domain.anomaly import Anomaly, AnomalyState, Answered, Signal, worst
 from bot.domain.digest import DigestLine
 from bot.domain.states import Severity
+from bot.services.sweep_judging import shown
 from bot.slack.blocks.charts import chart, summary
 from bot.slack.blocks.elements import Message, actions, button, confirm, context, link, live_url, plain, section
 from bot.slack.blocks.limits import Block, fit
@@ -73,9 +74,12 @@ def _normal(signal: Signal) -> str:
         return "*What is normal*   it has data at every look"
     if signal.low is None or signal.high is None:
         return ""
-    unit = f" {escape_line(signal.unit, 20)}" if signal.unit and signal.unit != "ratio" else ""
-    now = "" if signal.value is None else f" (found at {signal.value:.4g}{unit})"
-    return f"*What is normal*   {signal.low:.4g} to {signal.high:.4g}{unit}{now}"
+    now = "" if signal.value is None else f" (found at {_number(signal.value, signal)})"
+    return f"*What is normal*   {_number(signal.low, signal)} to {_number(signal.high, signal)}{now}"
+
+
+def _number(value: float, signal: Signal) -> str:
+    return escape_line(shown(value, signal.unit), 40)
 
 
 def _since(anomaly: Anomaly) -> str:

@@ -93,7 +93,7 @@ async def test_a_card_says_what_is_normal_since_when_how_sure_and_what_changed(r
     card = await room.scene.card("What changed then")
     said = text_of(card)
     assert "latency_p99 of checkout-api is 1.9 s" in said
-    assert "0.18 to 0.24 s" in said
+    assert "0.18 s to 0.24 s" in said
     assert "about 1 point in 100,000" in said
     assert f"{room.clock.at:%H:%M} UTC" in said
     assert "image 2.4.1 by ci" in said
