@@ -10,7 +10,7 @@ from pydantic import JsonValue
 
 from bot.slack.blocks.elements import preformatted
 from bot.slack.blocks.limits import Block
-from bot.slack.blocks.text import clip, one_line, units
+from bot.slack.blocks.text import CUT_HERE, clip, one_line, units
 from connectors.model import (
     Change,
     Changes,
@@ -64,7 +64,10 @@ def grid_of(payload: Payload) -> Grid | None:
             return None
 
 
-def _grid(head: Sequence[str], rows: Sequence[Sequence[JsonValue]], noun: str) -> Grid | None:
+def _grid(
+    head: Sequence[str], rows: Sequence[Sequence[JsonValue]], noun: str, *, columns: int | None = None
+) -> Grid | None:
+    """`columns`: how many there are, when `head` has been chosen from more."""
     if not rows or not head:
         return None
     kept: list[tuple[str, ...]] = []
@@ -76,7 +79,8 @@ def _grid(head: Sequence[str], rows: Sequence[Sequence[JsonValue]], noun: str) -
             break
         kept.append(cells)
     said = [f"{len(kept)} of {len(rows)} {noun}"] if len(kept) < len(rows) else []
-    said += [f"{MAX_COLUMNS} of {len(head)} columns"] if len(head) > MAX_COLUMNS else []
+    columns = columns or len(head)
+    said += [f"{MAX_COLUMNS} of {columns} columns"] if columns > MAX_COLUMNS else []
     shown = f"shown: {' and '.join(said)}; Show query has the way to the rest" if said else ""
     return Grid(tuple(_cell(h) for h in head[:MAX_COLUMNS]), tuple(kept), shown)
 
@@ -86,7 +90,10 @@ def _cell(value: JsonValue) -> str:
         return "–"
     if isinstance(value, float):
         value = f"{value:.6g}"
-    return clip(one_line(str(value)[: CELL * 4]), CELL, note="… (cut)") or "–"
+    text = str(value)
+    # Only the beginning of a long one is looked at: what is behind it may be all that is not white space.
+    cut = CUT_HERE if len(text) > CELL * 4 else ""
+    return clip(one_line(text[: CELL * 4]) + cut, CELL) or "–"
 
 
 def _rise(group: LogGroup) -> int:
@@ -119,7 +126,8 @@ def _objects(payload: Objects) -> Grid | None:
             if value not in (None, "", [], {}) and not _is_nested(value):
                 keys[key] = keys.get(key, 0) + 1
     common = sorted(keys, key=lambda k: (-keys[k], list(keys).index(k)))[: MAX_COLUMNS - 2]
-    return _grid(["kind", "name", *common], [_item(i, common) for i in payload.items], "objects")
+    wide = 2 + len(keys)
+    return _grid(["kind", "name", *common], [_item(i, common) for i in payload.items], "objects", columns=wide)
 
 
 def _item(item: Item, keys: Sequence[str]) -> list[JsonValue]:
@@ -133,7 +141,7 @@ def _is_nested(value: JsonValue) -> bool:
 
 def _flat(value: JsonValue) -> JsonValue:
     if isinstance(value, list):
-        return ", ".join(str(v) for v in value[:5])
+        return ", ".join(str(v) for v in value[:5]) + (f" and {len(value) - 5} more" if len(value) > 5 else "")
     return value
 
 

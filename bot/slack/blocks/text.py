@@ -7,6 +7,7 @@ import unicodedata
 
 CUT = "… (cut; full text in the thread)"
 CUT_HERE = "… (cut)"
+QUOTED_LINES = 40
 
 _ODD = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
@@ -106,15 +107,17 @@ def escape(text: str, limit: int | None = None, *, note: str = CUT_HERE) -> str:
 def escape_line(text: str, limit: int | None = None, *, note: str = CUT_HERE) -> str:
     """Like `escape`, on one line."""
     if limit is not None and len(text) > limit * 4:
-        text = text[: limit * 4] + " …"
+        text = f"{text[: limit * 4]} {note}"
     return escape(one_line(text), limit, note=note)
 
 
 def quote(text: str, limit: int, *, note: str = CUT) -> str:
     """Foreign text as a mrkdwn quotation, every line marked."""
-    lines = escape(text.strip(), limit, note=note).split("\n")[:40]
-    quoted = "\n".join("> " + line for line in lines if line.strip())
-    return clip(quoted, limit, note="…") or "> (nothing)"
+    lines = [line for line in escape(text.strip(), limit, note=note).split("\n") if line.strip()]
+    quoted = "\n".join("> " + line for line in lines[:QUOTED_LINES])
+    if len(lines) > QUOTED_LINES or units(quoted) > limit:
+        quoted = head(quoted, limit - units(note)).rstrip().removesuffix(">").rstrip() + note
+    return quoted or "> (nothing)"
 
 
 def chunks(text: str, limit: int) -> list[str]:
