@@ -13,7 +13,7 @@ from bot.services.execute import Execute
 from bot.services.sweep import Unrecorded
 from connectors.model import Clock, JsonObject, Payload, SeriesSet, TimeWindow, ToolCall, Traces
 
-_TOOLS = ("get_dependency_signals", "get_service_dependencies", "get_service_map")
+_TOOLS = ("get_dependency_signals", "get_topology")
 _BEFORE = timedelta(minutes=30)
 _MOST = 10_000
 
