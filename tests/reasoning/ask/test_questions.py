@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.reasoning.ask.ddl import tables_of
-from bot.reasoning.ask.model import Asked, Cannot, Holding, Metric, Written
+from bot.reasoning.ask.model import Asked, Cannot, CannotAnswer, Holding, Metric, Written
+from bot.reasoning.ask.units import converted, said_unit
 from bot.reasoning.ask.write import write
 from connectors.guards import Allowed, GuardLimits, guard
 
@@ -67,6 +68,23 @@ def written(question: str, holding: Holding) -> str:
         ("average number of orders per customer", ["AVG(n)", "GROUP BY customers.id"]),
         ("customers with more than 2 orders", ["HAVING COUNT(*) > 2"]),
         ("customers from Spain or France", ["customers.country IN ('Spain', 'France')"]),
+        ("ratio of paid to open orders", ["/ NULLIF(SUM(CASE WHEN orders.\"status\" = 'open'"]),
+        ("percentage of paid orders per country", ["100.0 * AVG(CASE WHEN", "GROUP BY customers.country"]),
+        ("largest order of each country", ["RANK() OVER (PARTITION BY country ORDER BY ranked DESC", "place <= 1"]),
+        ("orders this month compared to last month", ["AS time_1", "AS time_2", "2026-10-01", "2026-12-01"]),
+        ("paid versus open orders", ["orders.\"status\" IN ('paid', 'open')", 'GROUP BY orders."status"']),
+        ("payments above average", ["payments.amount > (SELECT AVG(payments.amount) FROM payments)"]),
+        ("difference between the highest and lowest payment amount", ["MAX(payments.amount) - MIN(payments.amount)"]),
+        ("smallest, largest and average payment amount", ["MIN(", "MAX(", "AVG("]),
+        ("number of customers per payment method", ["COUNT(DISTINCT", "GROUP BY payments.method"]),
+        ("countries of customers", ["SELECT DISTINCT customers.country"]),
+        ("5 customers with the most orders", ["ORDER BY orders_count DESC", "LIMIT 5"]),
+        ("customers and their number of orders", ["COUNT(*)", "GROUP BY customers.id"]),
+        ("unshipped orders", ["shipped_at IS NULL"]),
+        ("customers outside Spain", ["customers.country <> 'Spain'"]),
+        ("customers with garc in the name", ["LIKE '%garc%'"]),
+        ("orders from November 1 to November 5, 2025", ["2025-11-01", "2025-11-06"]),
+        ("new customers per month", ["DATE_TRUNC('MONTH', customers.created_at)"]),
     ],
 )
 def test_each_shape_becomes_its_query(question: str, parts: list[str]) -> None:
@@ -87,6 +105,10 @@ def test_each_shape_becomes_its_query(question: str, parts: list[str]) -> None:
         "how many orders will we get next week",
         "total orders",
         "transfers by customer country",
+        "new customers",
+        "cheapest products",
+        "payments shorter than 5 minutes",
+        "orders this month compared to the weather",
     ],
 )
 def test_what_is_not_there_or_not_allowed_or_ambiguous_is_declined(question: str) -> None:
@@ -142,6 +164,14 @@ def test_no_text_breaks_out_of_the_schema(text: str, before: str) -> None:
         ("how many requests in the last hour", "sum(increase(http_requests_total[1h]))"),
         ("pool saturation of cart", 'pool_in_use{service="cart"} / pool_max{service="cart"}'),
         ("top 2 services by request rate", "topk(2, sum by (service) (rate(http_requests_total[5m])))"),
+        (
+            "what fraction of requests to cart return 5xx",
+            'sum(rate(http_requests_total{service="cart",status=~"5.."}[5m]))'
+            ' / sum(rate(http_requests_total{service="cart"}[5m]))',
+        ),
+        ("how much of the pool is free by app", "1 - sum by (service) (pool_in_use) / sum by (service) (pool_max)"),
+        ("requests per second by status code", "sum by (status) (rate(http_requests_total[5m]))"),
+        ("pool as a percentage of the limit", "100 * pool_in_use / pool_max"),
     ],
 )
 def test_metrics(question: str, query: str) -> None:
@@ -149,6 +179,31 @@ def test_metrics(question: str, query: str) -> None:
     assert isinstance(guard(query, dialect="promql"), Allowed)
 
 
-@pytest.mark.parametrize("question", ["why is checkout slow", "kafka lag", "disk usage", 'rate of x"} or vector(1)'])
+@pytest.mark.parametrize(
+    "question", ["why is checkout slow", "kafka lag", "disk usage", 'rate of x"} or vector(1)', "requests per tenant"]
+)
 def test_metrics_that_are_not_there(question: str) -> None:
     assert isinstance(write(Asked(question, NOW), metrics()), Cannot)
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "column", "found"),
+    [
+        (10, "minutes", "duration_ms", 600_000),
+        (1, "hour", "minutes", 60),
+        (2, "dollars", "amount_cents", 200),
+        (5, "kg", "weight_g", 5_000),
+        (3, "points", "score", 3),
+        (9, "euros", "amount", 9),
+    ],
+)
+def test_units_are_turned_into_those_of_the_column(value: float, unit: str, column: str, found: float) -> None:
+    said = said_unit(unit)
+    assert said is not None
+    assert converted(value, said, column) == found
+
+
+@pytest.mark.parametrize(("unit", "column"), [("hour", "weight_kg"), ("minute", "duration")])
+def test_units_that_do_not_fit_are_declined(unit: str, column: str) -> None:
+    with pytest.raises(CannotAnswer):
+        converted(1, unit, column)
