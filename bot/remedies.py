@@ -14,6 +14,7 @@ from bot.domain.access import Principal, Squad
 from bot.services.approvals import ApprovalGate, Decisions
 from bot.services.audit import Seals
 from bot.services.execute import Execute
+from bot.services.groups import Groups
 from bot.services.policy import AccessFile, Roles, with_access
 from bot.services.propose import Proposer
 from bot.services.remediate import Pace, Remediation
@@ -37,6 +38,7 @@ class Remedies:
     proposer: Proposer
     remediation: Remediation
     books: Callable[[], Sequence[Runbook]]
+    groups: Groups
 
     async def runbook_words(self, words: str, by: Principal) -> str:
         """What a search of the runbooks finds, for Slack: our own text, so it needs no escaping."""
@@ -84,7 +86,8 @@ def make_remedies(*, store: Store, execute: Execute, roles: Roles, clock: Clock,
         store=store, execute=execute, proposer=proposer, roles=roles, clock=clock, worker=incarnation(), pace=pace
     )
     decisions = Decisions(store=store, roles=roles, clock=clock, decided=remediation.kick)
-    return Remedies(roles, decisions, proposer, remediation, books)
+    groups = Groups(store=store, access=roles.access, squads=roles.squads, clock=clock)
+    return Remedies(roles, decisions, proposer, remediation, books, groups)
 
 
 def _beginning(body: str) -> str:

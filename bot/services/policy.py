@@ -16,7 +16,7 @@ from connectors.model import Frozen
 
 
 class GivenRoles(Frozen):
-    """Roles by Slack user id. Responders act in the squads they are members of."""
+    """Roles by Slack user id, or by the id of a user group (`S…`). Responders act in the squads they are members of."""
 
     admin: tuple[str, ...] = ()
     responder: tuple[str, ...] = ()
@@ -69,7 +69,8 @@ class Roles:
         self, *, store: Store, access: AccessFile, squads: Sequence[Squad], admins: Sequence[str] = ()
     ) -> None:
         self._store = store
-        self._given = _given(access, squads, admins)
+        self._given = given_roles(access, squads, admins)
+        self.access = access
         self.policy = access.policy
         self.squads = tuple(squads)
 
@@ -96,8 +97,8 @@ class Roles:
         return next((squad.name for squad in self.squads if service in squad.services), None)
 
 
-def _given(access: AccessFile, squads: Sequence[Squad], admins: Sequence[str]) -> dict[str, frozenset[Grant]]:
-    """Roles that files and environment give. Members of a squad are its responders when they have that role."""
+def given_roles(access: AccessFile, squads: Sequence[Squad], admins: Sequence[str]) -> dict[str, frozenset[Grant]]:
+    """Roles that files and environment give by name. Members of a squad are its responders when they have that role."""
     found: dict[str, set[Grant]] = {}
     for person in (*admins, *access.roles.admin):
         found.setdefault(person, set()).add(Grant(role=Role.ADMIN))

@@ -50,6 +50,7 @@ class SlackFace:
         self.web = SlackWeb(
             token=config.bot_token, base_url=config.api_base_url, limiter=Limiter(scale=1 / config.slack_pace)
         )
+        self._follow_groups = extras.follow_groups
         people, self._answers = People(self.web), Answers(self.web)
         self._people = people
         self._desk = Desk(investigations, extras, self._answers, people, config)
@@ -64,6 +65,9 @@ class SlackFace:
     async def start(self) -> None:
         """Begin to take deliveries and to publish. An unreachable Slack is waited for in the background."""
         self._tasks.append(asyncio.create_task(self._who_am_i(), name="slack identity"))
+        if self._follow_groups is not None:
+            following = self._follow_groups(self._people.of_group)
+            self._tasks.append(asyncio.ensure_future(following))
         if self._config.publish:
             self._tasks.append(asyncio.create_task(self.publisher.run(), name="slack publisher"))
         if self._config.mode is Mode.SOCKET:

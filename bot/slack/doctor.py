@@ -12,7 +12,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 # The scopes of slack-manifest.yaml; a test holds the two together.
 REQUIRED_SCOPES = frozenset(
     "app_mentions:read assistant:write channels:history channels:join channels:read chat:write commands files:write "
-    "groups:history groups:read im:history im:read im:write users:read".split()
+    "groups:history groups:read im:history im:read im:write usergroups:read users:read".split()
 )
 Checked: TypeAlias = tuple[bool, str, str, str]
 

@@ -16,6 +16,7 @@ log = logging.getLogger(__name__)
 KEPT_S = 3_600.0
 KEPT_UNKNOWN_S = 30.0
 MOST = 50_000
+_NO_SUCH_GROUP = frozenset({"no_such_subteam", "subteam_not_found"})
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,17 @@ class People:
         """Display names by id; those nobody could tell are left out."""
         people = await asyncio.gather(*(self.person(u) for u in sorted(user_ids)))
         return {p.id: p.name for p in people if p.known}
+
+    async def of_group(self, group_id: str) -> list[str] | None:
+        """The members of a user group; None when Slack gives no answer. A group that is gone has nobody."""
+        try:
+            answer = await self._web.call("usergroups.users.list", {"usergroup": group_id}, priority=Priority.PROGRESS)
+        except SlackRefused as refused:
+            log.warning("slack does not say who is in a group: %s", refused)
+            return [] if refused.error in _NO_SUCH_GROUP else None
+        except SlackUnreachable:
+            return None
+        return [str(user) for user in answer.get("users") or []]
 
     async def _ask(self, user_id: str) -> Person:
         try:

@@ -59,6 +59,7 @@ class PublishingStore(Protocol):
 
 
 Words = Callable[[str, Principal], Awaitable[str]]
+MembersOf = Callable[[str], Awaitable[Sequence[str] | None]]
 
 
 class Questions(Protocol):
@@ -71,6 +72,7 @@ class ProposalVerbs(Protocol):
     """`bot.services.approvals.Decisions`, as far as Slack uses it. `value` is what a button carries."""
 
     async def get(self, proposal_id: str) -> Proposal: ...
+    async def awaiting(self, by: Principal) -> Sequence[Proposal]: ...
     async def checked(self, value: str, *, by: Principal, place: str | None = None) -> Proposal: ...
     async def approve(
         self, value: str, *, by: Principal, place: str | None = None, delivery_id: str | None = None
@@ -85,7 +87,7 @@ class Extras:
     """Parts that may not be set up. Each callable gets the typed text and who typed it, and gives what to show.
 
     `health` maps a source's name to how it is; `role` says in words what a person may do; `ticket` opens a ticket
-    for an investigation id; `keep_eval` keeps it as an eval.
+    for an investigation id; `keep_eval` keeps it as an eval; `follow_groups` keeps roles equal to user groups.
     """
 
     ask: Words | None = None
@@ -98,6 +100,7 @@ class Extras:
     role: Callable[[Principal], Awaitable[str]] | None = None
     proposals: ProposalVerbs | None = None
     anomalies: AnomalyVerbs | None = None
+    follow_groups: Callable[[MembersOf], Awaitable[None]] | None = None
 
 
 __all__ = [

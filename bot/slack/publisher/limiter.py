@@ -24,7 +24,7 @@ class Priority(IntEnum):
 MINUTE_S = 60.5
 _TIERS = {2: 18, 3: 47, 4: 95, 5: 560}
 _METHODS = {
-    2: "chat.startStream chat.stopStream conversations.list users.list usergroups.list",
+    2: "chat.startStream chat.stopStream conversations.list users.list usergroups.list usergroups.users.list",
     3: "chat.update chat.delete conversations.history conversations.replies conversations.info conversations.join "
     "conversations.open",
     4: "chat.appendStream chat.postEphemeral views.open views.push views.update views.publish users.info",
