@@ -84,7 +84,6 @@ class Sweep(Frozen):
     missing_after: int = Field(5, ge=0)
     recovered_after: int = Field(5, ge=1)
     channel: str | None = None
-    owners: tuple[str, ...] = ()
     enabled: bool = True
     place: str = Field("", exclude=True)
 
