@@ -6,6 +6,7 @@ Redirects are not followed (they would carry credentials elsewhere) and the envi
 
 from __future__ import annotations
 
+import io
 import json
 import ssl
 import zlib
@@ -33,6 +34,8 @@ from connectors.redaction import clean_text
 
 Params = Mapping[str, str | Sequence[str]]
 _ERROR_BODY_BYTES = 16_384
+MAX_JSON_PARTS = 200_000
+"""Objects and lists of one JSON answer: in memory each is up to thirty times what it is as text."""
 
 
 class HttpAccess(BaseModel):
@@ -82,6 +85,10 @@ class Reply(NamedTuple):
         if looks_like_html(self.headers.get("content-type", ""), self.body):
             raise Malformed(
                 f"{name} answered with a web page instead of data; a proxy or a log-in page may be in between."
+            )
+        if self.body.count(b"{") + self.body.count(b"[") > MAX_JSON_PARTS:
+            raise Rejected(
+                f"{name} answered more than {MAX_JSON_PARTS:,} objects. Ask for a shorter span or fewer things."
             )
         try:
             value: JsonValue = json.loads(self.body)
@@ -228,14 +235,13 @@ async def _read(response: httpx.Response, most: int, name: str) -> tuple[bytes, 
     if encoding not in {"identity", "", "gzip", "deflate"}:
         raise Malformed(f"{name} answered in an encoding that was not asked for.")
     unpack = zlib.decompressobj(zlib.MAX_WBITS | 32) if encoding in {"gzip", "deflate"} else None
-    parts: list[bytes] = []
-    size = 0
+    kept = io.BytesIO()  # gives its bytes away without a second copy
     async for piece in _bounded(response.aiter_raw(65_536), unpack, most + 1, name):
-        parts.append(piece)
-        size += len(piece)
-        if size > most:
-            return b"".join(parts)[:most], False
-    return b"".join(parts), True
+        kept.write(piece)
+        if kept.tell() > most:
+            kept.truncate(most)
+            return kept.getvalue(), False
+    return kept.getvalue(), True
 
 
 async def _bounded(raw: AsyncIterator[bytes], unpack: Any, room: int, name: str) -> AsyncIterator[bytes]:

@@ -10,7 +10,7 @@ import contextlib
 import json
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from connectors.clickhouse.config import ClickhouseConfig
@@ -48,6 +48,8 @@ _KINDS: tuple[tuple[frozenset[int], type[ConnectorError], str], ...] = (
     (frozenset({158, 307, 396}), Rejected, "stopped the query at its limit"),
     (frozenset({202, 210, 236, 242, 279, 999}), Unavailable, "failed"),
 )
+
+_NUMBER_STARTS = frozenset("-0123456789")
 
 
 class Rows(NamedTuple):
@@ -92,7 +94,7 @@ class ClickhouseLink:
             raise
         except ConnectorError as error:
             raise self._named(error) from error
-        return _parse(reply, self._name)
+        return _parse(reply, self._name, limits)
 
     def _settings(self, limits: Limits, query_id: str) -> dict[str, str]:
         limit_s = min(self._config.statement_timeout_s, limits.deadline_s)
@@ -150,15 +152,35 @@ def _room(limits: Limits) -> int:
     return limits.max_bytes * 4 + 65_536
 
 
-def _parse(reply: Reply, name: str) -> Rows:
+def _lines(body: bytes, limits: Limits) -> Iterator[Any]:
+    """Names, types and rows, decoded one by one; no more rows than one beyond what a table of the limits takes."""
+    at = count = size = 0
+    while at < len(body) and count <= limits.max_rows + 2 and size <= limits.max_bytes:
+        end = body.find(b"\n", at)
+        end = len(body) if end < 0 else end
+        if end > at:
+            line = json.loads(body[at:end].decode("utf-8", "surrogateescape"))
+            count += 1
+            size += sum(map(_least_size, line)) if count > 2 and isinstance(line, list) else 0
+            yield line
+        at = end + 1
+
+
+def _least_size(cell: Any) -> int:
+    """Never more than what the table will count; text of digits may become a number."""
+    if not isinstance(cell, str):
+        return 0
+    return min(len(cell), 8) if cell[:1] in _NUMBER_STARTS else len(cell)
+
+
+def _parse(reply: Reply, name: str, limits: Limits) -> Rows:
     if looks_like_html(reply.headers.get("content-type", ""), reply.body):
         reply.json(name)
-    text = reply.body.decode("utf-8", "surrogateescape")
     try:
-        lines = [json.loads(line) for line in text.split("\n") if line]
+        lines = list(_lines(reply.body, limits))
     except (ValueError, RecursionError) as error:
         raise Malformed(f"{name} answered something that is not ClickHouse's JSON.") from error
-    if not all(isinstance(line, list) for line in lines) or len(lines) == 1 or (not lines and text):
+    if not all(isinstance(line, list) for line in lines) or len(lines) == 1 or (not lines and reply.body):
         raise Malformed(f"{name} answered something that is not ClickHouse's JSON.")
     if not lines:
         if "x-clickhouse-summary" not in reply.headers:
@@ -168,7 +190,8 @@ def _parse(reply: Reply, name: str) -> Rows:
     if not names or len(names) != len(types) or any(len(row) != len(names) for row in rows):
         raise Malformed(f"{name} answered rows that do not fit their columns.")
     columns = tuple(Column(name=_faithful(n), type=str(t)) for n, t in zip(names, types, strict=True))
-    rows = [[_faithful(cell) for cell in row] for row in rows] if "\udc80" <= max(text) <= "\udcff" else rows
+    if not reply.body.isascii():
+        rows = [[_faithful(cell) for cell in row] for row in rows]
     return Rows(columns, rows, len(reply.body), _scanned(reply.headers))
 
 

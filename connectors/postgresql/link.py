@@ -83,16 +83,23 @@ class PostgresLink:
         await self.open()
         connection = await self._acquire()
         try:
-            async with connection.transaction(readonly=True):
-                limit_s = min(self._config.statement_timeout_s, limits.deadline_s)
-                await connection.fetchval(
-                    "select set_config('statement_timeout', $1, true) || set_config('lock_timeout', $2, true)",
-                    _milliseconds(limit_s),
-                    _milliseconds(min(self._config.lock_timeout_s, limit_s)),
-                )
+            transaction = connection.transaction(readonly=True)
+            await transaction.start()
+            try:
+                await self._limit(connection, limits)
                 yield connection
+            finally:  # READ ONLY lets large objects be made, settings be set and notices be sent; nothing is committed
+                await _roll_back(connection, transaction)
         finally:
             await self._pool_release(connection)
+
+    async def _limit(self, connection: Any, limits: Limits) -> None:
+        limit_s = min(self._config.statement_timeout_s, limits.deadline_s)
+        await connection.fetchval(
+            "select set_config('statement_timeout', $1, true) || set_config('lock_timeout', $2, true)",
+            _milliseconds(limit_s),
+            _milliseconds(min(self._config.lock_timeout_s, limit_s)),
+        )
 
     async def _acquire(self) -> Any:
         try:
@@ -144,6 +151,14 @@ class PostgresLink:
                 f"{self._name} holds a value outside what Python can read, such as a date before year 1. "
                 "Cast the column to text."
             ) from error
+
+
+async def _roll_back(connection: Any, transaction: Any) -> None:
+    """End the transaction without a trace; a connection that is gone or was left by its caller ends by itself."""
+    if connection.is_closed() or not connection.is_in_transaction():
+        return
+    with contextlib.suppress(asyncpg.InterfaceError, asyncpg.PostgresConnectionError):
+        await transaction.rollback()
 
 
 def _bounded(sql: str, attributes: Sequence[Any]) -> str | None:

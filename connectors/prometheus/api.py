@@ -161,16 +161,20 @@ def _matching(selectors: list[str], span: TimeWindow) -> Mapping[str, str | list
 
 
 def _parse(data: dict[str, Any]) -> list[Line]:
-    kind, result = data["resultType"], data["result"]
+    kind, result = data["resultType"], data.pop("result")
     if kind == "scalar":
         return [Line({}, [_point(result)])]
     if kind == "string":
         return []
-    if kind == "vector":
-        return [Line(_labels(item), [_point(item["value"])] if "value" in item else []) for item in result]
-    if kind == "matrix":
-        return [Line(_labels(item), [_point(pair) for pair in item.get("values", [])]) for item in result]
-    raise ValueError(kind)
+    if kind not in {"vector", "matrix"}:
+        raise ValueError(kind)
+    result.reverse()
+    lines: list[Line] = []
+    while result:  # each series as decoded goes when its line is made, so that both are never there at once
+        item = result.pop()
+        pairs = item.get("values", []) if kind == "matrix" else [item["value"]] if "value" in item else []
+        lines.append(Line(_labels(item), [_point(pair) for pair in pairs]))
+    return lines
 
 
 def _labels(item: dict[str, Any]) -> dict[str, str]:

@@ -105,3 +105,12 @@ def test_bad_addresses_are_refused_without_repeating_them(url: str) -> None:
 )
 def test_retry_after(header: str | None, seconds: float | None) -> None:
     assert retry_after_s(header, now=datetime(2026, 11, 20, 10, tzinfo=UTC)) == seconds
+
+
+async def test_an_answer_of_too_many_objects_is_refused_before_it_is_unpacked() -> None:
+    body = b'{"data":[' + b"{}," * 250_000 + b"{}]}"
+    async with FaultServer(Fault("reply", body=body)) as server:
+        client = HttpClient(HttpAccess(url=f"http://{server.host}:{server.port}"), name="source/main")
+        with pytest.raises(Rejected, match="200,000 objects"):
+            await client.get_json("/", max_bytes=4_000_000)
+        await client.close()
