@@ -23,11 +23,19 @@ from connectors.errors import ConnectorError
 from connectors.model import Limits
 
 MODULES = {
-    "prometheus": "test_prometheus_contract", "loki": "test_loki_contract",
-    "elasticsearch": "test_elasticsearch_contract", "opensearch": "test_opensearch_contract", "clickhouse": "test_clickhouse_contract", "bigquery": "test_bigquery",
-    "datadog": "test_datadog_contract", "newrelic": "test_newrelic_contract", "jira": "test_jira_contract",
-    "kubernetes": "test_kubernetes_contract", "http_tools": "test_http_tools_contract", "mcp": "test_mcp_contract",
-}  # fmt: skip
+    "prometheus": "test_prometheus_contract",
+    "loki": "test_loki_contract",
+    "elasticsearch": "test_elasticsearch_contract",
+    "opensearch": "test_opensearch_contract",
+    "clickhouse": "test_clickhouse_contract",
+    "bigquery": "test_bigquery",
+    "datadog": "test_datadog_contract",
+    "newrelic": "test_newrelic_contract",
+    "jira": "test_jira_contract",
+    "kubernetes": "test_kubernetes_contract",
+    "http_tools": "test_http_tools_contract",
+    "mcp": "test_mcp_contract",
+}
 _LINE = b'{"metric":{"__name__":"up","instance":"i"},"values":[[1,"1"]]},'
 SHAPES = {
     "text": (b'{"status":"success","data":["', b"a" * 65_536, b'"]}'),
