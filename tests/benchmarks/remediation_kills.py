@@ -14,6 +14,7 @@ import os
 import random
 import signal
 import statistics
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -27,7 +28,8 @@ from tests.cluster.changing import deployment
 from tests.cluster.kill_node import POINTS, Order, main
 from tests.support.servers import ClusterServer
 
-_MODULE = "tests.cluster.kill_node"
+# Imported once in the process that forks the others, this module too: each child runs its body again.
+_PRELOADED = ["tests.cluster.kill_node", "tests.benchmarks.remediation_kills", "pytest"]
 _SILENT_S = 3.0
 _MOST_S = 60.0
 _ROOT = Path(__file__).parents[2]
@@ -64,7 +66,7 @@ class Kills:
         self._cluster, self._folder, self._namespace, self._seed = cluster, folder, namespace, seed
         self._token = cluster.token("inquest", "inquest")
         self._context: ForkServerContext = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload([_MODULE])
+        self._context.set_forkserver_preload(_PRELOADED)
         self.tally = Tally()
 
     def lane(self, lane: int, rounds: int, *, silences: bool) -> None:
@@ -147,6 +149,8 @@ class Kills:
             tally.wrong.append(f"{key}: {state}, written {done}, sent {len(sent)}")
         if took > _MOST_S or state == "unknown":
             tally.late.append(key)
+        if sum(tally.ends.values()) % 20 == 0:
+            print("so far:", *tally.lines(), sep="\n  ", file=sys.stderr, flush=True)
 
 
 def prepared(cluster: ClusterServer, namespace: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import threading
 import time
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
@@ -137,6 +138,14 @@ async def _approved(order: Order, store: Store, roles: Roles, proposer: Proposer
     await decisions.approve(button_value(proposal), by=CY)
 
 
+def _leave_with(parent: int) -> None:
+    """A process does not outlive the trial that forked it, however that one ended."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
+
+
 def main(text: str, told: Connection) -> None:
     """The forked process."""
+    threading.Thread(target=_leave_with, args=(os.getppid(),), daemon=True).start()
     asyncio.run(run(Order.model_validate_json(text), told))

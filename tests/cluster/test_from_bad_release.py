@@ -121,6 +121,7 @@ async def _proposal_message(site: Site) -> Json:
     """In the thread of the card, once it is there."""
 
     async def look() -> Json | None:
+        await asyncio.sleep(1)
         for root in await site.control.messages(ROOM):
             for message in await site.control.messages(ROOM, thread_ts=root["ts"]):
                 elements = [e for block in message.get("blocks") or [] for e in block.get("elements", [])]
@@ -128,8 +129,24 @@ async def _proposal_message(site: Site) -> Json:
                     return dict(message)
         return None
 
-    message: Json = await site.control.until(look, within_s=180.0)
+    try:
+        message: Json = await site.control.until(look, within_s=240.0)
+    except AssertionError as error:
+        raise AssertionError(await _told(site)) from error
     return message
+
+
+async def _told(site: Site) -> str:
+    """What the investigations came to, for the reader of a failure."""
+    lines = ["there is no proposal"]
+    for state in await site.app.store.investigations():
+        lines.append(f"{state.state} {state.reason}")
+        if state.report is not None:
+            said = state.report.synthesis
+            lines += [said.summary, *(f"{h.confidence:.2f} {h.statement}" for h in said.hypotheses)]
+            lines += [f"gap: {gap}" for gap in state.report.gaps]
+            lines += [f"{name}: {one.headline}" for name, found in state.report.raw_results.items() for one in found]
+    return "\n".join(lines)
 
 
 async def _whispered(site: Site, containing: str) -> None:

@@ -6,6 +6,7 @@ from the cluster, so that the symptom goes when, and only when, the rollout is r
 
 from __future__ import annotations
 
+import contextlib
 import math
 import random
 import threading
@@ -155,7 +156,8 @@ class Traffic:
                 self.send_header("Content-Type", "text/plain; version=0.0.4")
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                self.wfile.write(body)
+                with contextlib.suppress(BrokenPipeError):  # the scraper waited too long
+                    self.wfile.write(body)
 
             def log_message(self, *_: object) -> None:
                 """Not a word on the terminal."""
