@@ -160,6 +160,12 @@ def test_a_deleted_rule_is_noticed(table: str, name: str, noticed: bool) -> None
     assert noticed, f"nothing fails without the {table} rule {name!r}"
 
 
+def test_every_rule_has_its_case_and_every_case_its_rule() -> None:
+    for rules, checks in TABLES.values():
+        assert set(rules) == set(checks)
+    assert set(deciding.COUNT_RULES) == set(COUNTS)
+
+
 def test_the_good_cases_pass() -> None:
     assert deciding.click_refusal(proposal(), click(ANA, place="C1", posted=frozenset({"C1"})), around()) is None
     assert _start(approved(ANA), deciding.START_RULES) is None
