@@ -19,6 +19,7 @@ from connectors.model import Clock, JsonObject, ToolCall
 from connectors.redaction import redact_text
 
 _ATTEMPTS = 50
+_MOST_AWAITING = 200
 _LONGEST_REASON = 1_000
 _ACTOR = "system:inquest"
 
@@ -52,6 +53,13 @@ class Decisions:
     async def of(self, investigation_id: str) -> list[Proposal]:
         """The proposals of an investigation, oldest first."""
         return list(reversed(await self._store.proposals(investigation_id=investigation_id)))
+
+    async def awaiting(self, by: Principal) -> list[Proposal]:
+        """The open proposals that this person's yes would count for now, the one that expires first in front."""
+        around, now = await self._roles.surroundings(), self._clock.now()
+        found = await self._store.proposals(states=(ProposalState.PROPOSED,), limit=_MOST_AWAITING)
+        mine = [p for p in found if not deciding.click_refusal(p, Click(by=by, token=p.token, at=now), around)]
+        return sorted(mine, key=lambda p: p.expires_at)
 
     async def checked(self, value: str, *, by: Principal, place: str | None = None) -> Proposal:
         """The proposal behind a button, when this person might approve it: for showing the form that asks again."""

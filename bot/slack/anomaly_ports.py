@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -12,6 +13,8 @@ from bot.domain.anomaly import Anomaly
 class AnomalyVerbs(Protocol):
     """Every verb gives the anomaly after it. UnknownId, NotAllowed, MoveRefused."""
 
+    async def refresh(self) -> None: ...
+    def recent(self, *, limit: int = 20) -> Sequence[Anomaly]: ...
     async def get(self, anomaly_id: str) -> Anomaly: ...
     async def snooze(self, anomaly_id: str, *, until: datetime, by: Principal) -> Anomaly: ...
     async def dismiss(self, anomaly_id: str, *, by: Principal, note: str = "") -> Anomaly: ...

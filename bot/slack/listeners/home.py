@@ -32,7 +32,11 @@ class Home:
         extras, verbs = self._desk.extras, self._desk.investigations
         if act.by.guest:
             return HomeFacts(role="guest: you see what is posted in your channels, and nothing beyond")
+        if extras.anomalies is not None:
+            await extras.anomalies.refresh()
         return HomeFacts(
+            awaiting=await extras.proposals.awaiting(act.by) if extras.proposals else None,
+            anomalies=[a for a in extras.anomalies.recent(limit=100) if a.is_live] if extras.anomalies else None,
             running=seen_by(act, await verbs.recent(by=act.by, limit=30, only_running=True)),
             recent=seen_by(act, await verbs.recent(by=act.by, limit=20))[:5],
             health=dict(await extras.health()) if extras.health else None,
