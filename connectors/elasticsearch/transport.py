@@ -13,7 +13,7 @@ from elasticsearch import AsyncElasticsearch, UnsupportedProductError
 
 from connectors.elasticsearch.config import ElasticsearchConfig
 from connectors.errors import ConnectorError, Malformed, Misconfigured, Rejected, TimedOut, Unavailable
-from connectors.http import Reply, status_error
+from connectors.http import MAX_JSON_PARTS, Reply, status_error
 
 DRIVER_ERRORS: tuple[type[Exception], ...] = (TransportError, ApiError, UnsupportedProductError)
 room_bytes: ContextVar[int] = ContextVar("room_bytes", default=4_000_000)
@@ -35,10 +35,11 @@ class _CountedResponse(aiohttp.ClientResponse):
     async def read(self) -> bytes:
         most = room_bytes.get()
         parts: list[bytes] = []
-        size = 0
+        size = unpacked = 0
         async for chunk in self.content.iter_chunked(_CHUNK_BYTES):
             size += len(chunk)
-            if size > most:
+            unpacked += chunk.count(b"{") + chunk.count(b"[")
+            if size > most or unpacked > MAX_JSON_PARTS:
                 self.close()
                 raise TooLargeError
             parts.append(chunk)

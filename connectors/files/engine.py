@@ -83,7 +83,8 @@ def views(connection: Any, files: Sequence[File]) -> Iterator[Table]:
     """Make a view of each file; one that cannot be read keeps its reason."""
     for file in files:
         try:
-            connection.execute(f"CREATE VIEW {_name(file.table or '')} AS FROM {file.reader}({_text(str(file.path))})")
+            source = f"{file.reader}({_text(str(file.path))}{file.options})"
+            connection.execute(f"CREATE VIEW {_name(file.table or '')} AS FROM {source}")
             columns = connection.execute(f"DESCRIBE {_name(file.table or '')}").fetchall()
             yield Table(file, tuple((str(row[0]), str(row[1])) for row in columns))
         except duckdb.Error as error:
