@@ -96,7 +96,7 @@ class SlackControl:
         found: list[Json] = (await self.read("ledger", {"method": method}))["calls"]
         return found
 
-    async def until(self, what: Any, *, within_s: float = 5.0) -> Any:
+    async def until(self, what: Any, *, within_s: float = 30.0) -> Any:
         """The first truthy answer of an async question, asked again until the time is up."""
         end = time.monotonic() + within_s
         while True:
