@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from bot.errors import InvalidConfiguration
 from bot.sources import Configuration, load_configuration
+from connectors.registry import connector_types
 from tests.connectors.log_lines import CLOCK
 
 SOURCES = """
@@ -70,3 +72,10 @@ def test_every_kind_is_built_from_its_entry(tmp_path: Path) -> None:
 def test_mistakes_are_named(tmp_path: Path, entry: str, words: str) -> None:
     with pytest.raises(InvalidConfiguration, match=words):
         load(tmp_path, f"data_sources:\n  {entry}\n")
+
+
+def test_the_example_names_every_kind_and_every_entry_is_accepted() -> None:
+    path = Path(__file__).parents[2] / "config" / "sources.example.yaml"
+    secrets = dict.fromkeys(re.findall(r"\$\{(\w+)", path.read_text(encoding="utf-8")), "never-shown")
+    found = load_configuration(path, secrets)
+    assert sorted({source.type for source in found.sources}) == connector_types()
