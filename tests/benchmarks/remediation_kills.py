@@ -3,7 +3,8 @@
 Each round: a proposal is made, approved and carried out by a process that is killed, at a named point or at a random
 moment of the write; then another process takes over. Counted on the API server's own audit log: writes that were sent
 for each proposal. Measured: how long a proposal stays without a known outcome once a process is there and the target
-answers. In every tenth round the API server is silent (SIGSTOP) for a while when the second process starts.
+answers. In a tenth of the rounds nothing else goes on; in half of those the API server is silent (SIGSTOP) for a while
+when the second process starts.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ class Kills:
             died = self._carry(order, chance)
             self.tally.killed[(order.die or "at random") if died else "not (it was done before)"] += 1
             began = time.time()
-            silent = self._silence() if silences and number % 10 == 4 else 0.0
+            silent = self._silence() if silences and number % 2 else 0.0
             self._judge(order, *self._recover(order.model_copy(update={"carry": False, "die": ""})), began + silent)
 
     def _carry(self, order: Order, chance: random.Random) -> bool:
@@ -104,8 +105,7 @@ class Kills:
                 finished = isinstance(said, dict)
         except EOFError:
             pass  # it is dead, as ordered
-        if process.pid is not None and process.is_alive():
-            os.kill(process.pid, signal.SIGKILL)
+        process.kill()
         process.join()
         return not finished
 
@@ -171,7 +171,7 @@ def trial(cluster: ClusterServer, *, kills: int, lanes: int, seed: int, namespac
     """`kills` rounds spread over lanes; the last lane alone has the silences, after the others are done."""
     with tempfile.TemporaryDirectory() as folder:
         rounds = Kills(cluster, Path(folder), namespace=namespace, seed=seed)
-        quiet = kills // 5 if kills >= 20 else 0
+        quiet = kills // 10 if kills >= 20 else 0
         shares = [(kills - quiet) // lanes + (1 if n < (kills - quiet) % lanes else 0) for n in range(lanes)]
         with ThreadPoolExecutor(lanes) as pool:
             for future in [pool.submit(rounds.lane, n, share, silences=False) for n, share in enumerate(shares)]:
