@@ -6,7 +6,7 @@ import re
 import secrets
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from rapidfuzz import fuzz
@@ -18,6 +18,7 @@ from bot.domain.ids import make_id
 from bot.errors import InvalidRequest, NotAllowed
 from bot.reasoning.ask.by_model import Drafted, QueryWriter
 from bot.reasoning.ask.model import Asked, Cannot, Holding, Written
+from bot.reasoning.ask.search_dsl import rows_of
 from bot.reasoning.ask.write import usable, write
 from bot.reasoning.reading import clean
 from bot.services.ask_holdings import TOOLS, Holdings
@@ -25,12 +26,13 @@ from bot.services.catalogue import Catalogue, SourceInfo
 from bot.services.execute import Execute
 from bot.store.query_history import PastQuery, QueryHistory
 from connectors.guards import Refused, guard
-from connectors.model import Clock, Frozen, JsonObject, Payload, Rows, SourceSchema, TimeWindow, ToolCall
+from connectors.model import Clock, Frozen, JsonObject, Payload, Rows, SourceSchema, Text, TimeWindow, ToolCall
 
 _CACHED_FOR = timedelta(minutes=5)
 _MOST_CACHED = 500
 _LONGEST = 3_000
 _NEAR = 80.0
+_NO_ESQL = "does not speak ES|QL"
 
 
 class Answered(Frozen):
@@ -86,6 +88,7 @@ class Ask:
     ) -> None:
         """`writer` is tried where the templates cannot answer and the source is certain."""
         self._writer = writer
+        self._no_esql: set[str] = set()
         self._execute = execute
         self._catalogue = catalogue
         self._history = history
@@ -140,7 +143,7 @@ class Ask:
         refusals: list[tuple[str, Cannot]] = []
         holding = None
         for info in infos:
-            holding = await self._holdings.of(info.name, info.type, question)
+            holding = await self._holding(info, question)
             written = write(asked, holding)
             if isinstance(written, Written):
                 drafts.append(_Draft(info, holding, written))
@@ -187,10 +190,25 @@ class Ask:
         if dry_run:
             return base
         execution = await self._execution(self._call(draft))
-        return base.model_copy(update=_outcome(execution))
+        if written.language == "esql" and _NO_ESQL in (execution.error or ""):
+            return await self._without_esql(question, draft)
+        return base.model_copy(update=_outcome(execution, counted=written.language == "dsl"))
+
+    async def _holding(self, info: SourceInfo, question: str) -> Holding:
+        holding = await self._holdings.of(info.name, info.type, question)
+        return replace(holding, dialect="elasticsearch") if info.name in self._no_esql else holding
+
+    async def _without_esql(self, question: str, draft: _Draft) -> Answered:
+        """The same question as a search, which older servers speak; remembered for the next one."""
+        self._no_esql.add(draft.info.name)
+        holding = replace(draft.holding, dialect="elasticsearch")
+        written = write(Asked(question, self._clock.now()), holding)
+        if isinstance(written, Cannot):
+            return _refused(question, [(draft.info.name, written)])
+        return await self._run(question, _Draft(draft.info, holding, written), dry_run=False)
 
     def _call(self, draft: _Draft) -> ToolCall:
-        tool, argument = TOOLS[draft.info.type][:2]
+        tool, argument = TOOLS["opensearch" if draft.written.language == "dsl" else draft.info.type][:2]
         window = draft.written.window
         if tool == "query_instant":
             if draft.written.over_time:
@@ -274,7 +292,7 @@ def _nearest(wanted: str, infos: Sequence[SourceInfo]) -> list[SourceInfo]:
     kinds = {
         "db": ("postgresql", "mysql", "clickhouse", "bigquery"),
         "metrics": ("prometheus",),
-        "logs": ("elasticsearch",),
+        "logs": ("elasticsearch", "opensearch"),
     }
     for said, types in kinds.items():
         if re.search(rf"\b{said}\b", wanted.lower().replace("database", "db")):
@@ -291,14 +309,20 @@ def _refused(question: str, refusals: Sequence[tuple[str, Cannot]]) -> Answered:
     return Answered(question=question, source=source, cannot=said, suggestions=ranked[0][1].suggestions)
 
 
-def _outcome(execution: ToolExecution) -> dict[str, object]:
+def _outcome(execution: ToolExecution, *, counted: bool = False) -> dict[str, object]:
+    """`counted`: the answer is the text of a search that counts, to be shown as rows."""
     evidence = execution.evidence
     if evidence is None:
         failed = execution.error or f"The source gave no result ({execution.outcome.value})."
         empty = execution.outcome.value == "empty"
         return {"cannot": None if empty else failed, "duration_ms": execution.duration_ms}
+    payload: Payload | None = evidence.payload
+    if counted and isinstance(payload, Text):
+        payload = rows_of(payload.text)
+        if payload is None:
+            return {"cannot": "The source's answer could not be read.", "duration_ms": execution.duration_ms}
     return {
-        "payload": evidence.payload,
+        "payload": payload,
         "truncated": evidence.truncated,
         "url": evidence.source.url,
         "duration_ms": execution.duration_ms,

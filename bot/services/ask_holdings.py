@@ -22,6 +22,7 @@ TOOLS = {
     "bigquery": ("run_query", "sql", "sql", "bigquery"),
     "prometheus": ("query_instant", "promql", "promql", "promql"),
     "elasticsearch": ("run_esql", "query", "search", "esql"),
+    "opensearch": ("run_query", "request", "search", "elasticsearch"),
 }
 _STATISTICS = (
     "SELECT schemaname, tablename, attname, CAST(most_common_vals AS TEXT) AS common FROM pg_stats "
