@@ -34,6 +34,7 @@ from connectors.redaction import clean_text
 
 Params = Mapping[str, str | Sequence[str]]
 _ERROR_BODY_BYTES = 16_384
+_PIECE_BYTES = 262_144
 MAX_JSON_PARTS = 200_000
 """Objects and lists of one JSON answer: in memory each is up to thirty times what it is as text."""
 
@@ -236,23 +237,27 @@ async def _read(response: httpx.Response, most: int, name: str) -> tuple[bytes, 
         raise Malformed(f"{name} answered in an encoding that was not asked for.")
     unpack = zlib.decompressobj(zlib.MAX_WBITS | 32) if encoding in {"gzip", "deflate"} else None
     kept = io.BytesIO()  # gives its bytes away without a second copy
-    async for piece in _bounded(response.aiter_raw(65_536), unpack, most + 1, name):
+    async for piece in _unpacked(response.aiter_raw(65_536), unpack, name):
         kept.write(piece)
-        if kept.tell() > most:
-            kept.truncate(most)
-            return kept.getvalue(), False
+        if kept.tell() > most:  # only the reason of a failure is still of use
+            kept.seek(0)
+            return kept.read(min(most, _ERROR_BODY_BYTES)), False
     return kept.getvalue(), True
 
 
-async def _bounded(raw: AsyncIterator[bytes], unpack: Any, room: int, name: str) -> AsyncIterator[bytes]:
+async def _unpacked(raw: AsyncIterator[bytes], unpack: Any, name: str) -> AsyncIterator[bytes]:
+    """The body in pieces of bounded size, however well it was packed."""
     async for chunk in raw:
         if unpack is None:
             yield chunk
             continue
-        try:
-            yield unpack.decompress(chunk, room)
-        except zlib.error as error:
-            raise Malformed(f"{name} answered a body that cannot be decompressed.") from error
+        packed = chunk
+        while packed:
+            try:
+                yield unpack.decompress(packed, _PIECE_BYTES)
+            except zlib.error as error:
+                raise Malformed(f"{name} answered a body that cannot be decompressed.") from error
+            packed = unpack.unconsumed_tail
 
 
 def looks_like_html(content_type: str, body: bytes) -> bool:

@@ -24,7 +24,7 @@ from connectors.errors import (
     Unauthorized,
     Unavailable,
 )
-from connectors.http import HttpClient, Reply, looks_like_html
+from connectors.http import MAX_JSON_PARTS, HttpClient, Reply, looks_like_html
 from connectors.model import Column, Limits
 from connectors.redaction import clean_text
 from connectors.sql import TableBuilder, binary_cell
@@ -159,6 +159,8 @@ def _lines(body: bytes, limits: Limits) -> Iterator[Any]:
         end = body.find(b"\n", at)
         end = len(body) if end < 0 else end
         if end > at:
+            if body[at : at + 1] != b"[" or body.count(b"{", at, end) + body.count(b"[", at, end) > MAX_JSON_PARTS:
+                raise ValueError
             line = json.loads(body[at:end].decode("utf-8", "surrogateescape"))
             count += 1
             size += sum(map(_least_size, line)) if count > 2 and isinstance(line, list) else 0
