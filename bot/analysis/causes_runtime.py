@@ -104,6 +104,8 @@ def _processor(scene: Scene, service: str) -> Iterator[Candidate]:
     made.base(0.45 * made.scope).base(0.4 * scene.seconds.share_inside(service))
     made.support(0.85 if any(_jumped(f) for f in found) else 0.75 if full else 0.5, full or found)
     made.support(0.25, scene.of(component, _K.LATENCY_ROSE, _K.SELF_TIME_GREW))
+    if any(_jumped(f) for f in found):  # traces and the processor's own count agree, and are measured apart
+        made.support(0.4, scene.of(component, _K.SELF_TIME_GREW))
     load = pressing(scene.board, scene.graph, service)
     if load and load.finding:
         made.oppose(0.95 * explained_by_load(load, _grown(found)), [load.finding])

@@ -21,7 +21,8 @@ _CODE = re.compile(
 _REMOTE = re.compile(
     r"timed? ?out|timeout|refused|unreachable|no route|reset by peer|broken pipe|unavailable|no such host|"
     r"name (or service )?not|dns|upstream|connection (error|failed|closed)|too many (connections|clients)|"
-    r"remaining connection slots|pool|deadline exceeded|bad gateway|50[234]",
+    r"remaining connection slots|pool|deadline exceeded|bad gateway|50[234]|no healthy upstream|"
+    r"no (?:\w+ )?(?:instances?|servers?|providers?|endpoints?|hosts?|backends?) (?:is |are )?(?:available|found)",
     re.IGNORECASE,
 )
 _LOAD = re.compile(

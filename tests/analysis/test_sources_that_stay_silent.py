@@ -9,6 +9,7 @@ import pytest
 from bot.analysis import correlate, hypothesis_key
 from bot.analysis.facts import lay_out
 from bot.analysis.graph import build
+from bot.analysis.logs import is_about_code, is_about_load, is_about_remote
 from bot.domain.evidence import Gap, GapReason
 from bot.domain.question import Ranking
 from bot.domain.states import Verdict
@@ -134,3 +135,61 @@ def test_a_read_that_failed_counts_although_its_source_gave_other_things() -> No
     part = correlate(shop.case("pay", gaps=[PROMETHEUS]), now=NOW).hypotheses[0].confidence
     assert part < correlate(full, now=NOW).hypotheses[0].confidence
     assert part <= 0.85
+
+
+def payments(**env: str) -> tuple[Item, Item]:
+    told = [{"name": name, "value": value} for name, value in env.items()]
+    container = {"name": "pay", "env": told}
+    fields = {"service": "pay", "desired": 1, "ready": 1, "updated": 1, "template": {"containers": [container]}}
+    known = Item(
+        api_kind="Service", name="stock", namespace="prod", fields={"service": "stock", "ports": [{"port": 80}]}
+    )
+    return Item(api_kind="Deployment", name="pay", namespace="prod", fields=fields), known
+
+
+def address_doubted(shop: Shop) -> bool:
+    ranking = correlate(shop.case("order"), now=NOW)
+    return any(h.cause == "service_env_var_address_mismatch" for h in ranking.hypotheses)
+
+
+def test_an_address_that_demonstrably_answers_is_not_doubted() -> None:
+    connected = Item(
+        api_kind="Connections", name="pay_db", fields={"used": 9, "limit": 50, "by_application": {"pay": 9}}
+    )
+    items = payments(DB_HOST="pay-db.prod.svc")
+    doubted = Shop().items("kubernetes/main", "list_workloads", *items)
+    assert address_doubted(doubted)
+    assert not address_doubted(doubted.items("postgresql/pay", "get_connections", connected))
+    other = Shop().items("kubernetes/main", "list_workloads", *payments(CACHE_HOST="pay-cache.prod.svc"))
+    assert address_doubted(other.items("postgresql/pay", "get_connections", connected))
+
+
+def test_no_finding_speaks_for_and_against_one_hypothesis() -> None:
+    told = lines("pay", "unhandled ValueError in charge()")
+    shop = Shop().slow("pay", 2.0).failing("pay", 0.1).change("pay", ONSET - timedelta(minutes=2)).logs(told)
+    shop.bend("pay", "request_rate", step(1.7)).bend("pay", "cpu_ratio", add(0.6))
+    ranking = correlate(shop.case("order"), now=NOW)
+    assert any(h.against for h in ranking.hypotheses)
+    for hypothesis in ranking.hypotheses:
+        pro, con = ({f.statement for f in side} for side in (hypothesis.supporting, hypothesis.against))
+        assert not pro & con
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "java.lang.IllegalStateException: No instances available for stock",
+        "503 no healthy upstream",
+        "com.alibaba.dubbo.rpc.RpcException: No provider available for the service StockApi",
+        "load balancer: no servers available",
+    ],
+)
+def test_a_callee_that_cannot_be_found_is_no_fault_of_the_code(text: str) -> None:
+    assert is_about_remote(text)
+    assert not is_about_code(text)
+
+
+@pytest.mark.parametrize("text", ["worker queue full, refused", "429 Too Many Requests", "RejectedExecutionException"])
+def test_lines_about_too_much_to_do_are_known(text: str) -> None:
+    assert is_about_load(text)
+    assert not is_about_load("order accepted, 3 items in cart")

@@ -24,6 +24,7 @@ from tests.benchmarks.rca_spans import Span, span_series
 from tests.benchmarks.rca_templates import Line, log_groups
 
 METRIC_STEP_S = 60.0
+_SKEW_S = 90.0
 _METRICS = {
     "cpu_m": ("cpu_usage", "cores", 0.001),
     "cpu_pct": ("cpu_ratio", "ratio", 0.01),
@@ -65,9 +66,15 @@ def recordings(data: Path) -> Iterator[Recording]:
 
 
 def _recording(name: str, raw: Raw, reference: Raw, told: dict[str, float]) -> Recording:
-    begin = float(told["log_trace_window_start"])
+    begin = _first_seen(raw, float(told["log_trace_window_start"]))
     end = begin + 60.0 * float(told["minutes"])
     return Recording(name, _case(raw, reference, begin, end), at(end), {})
+
+
+def _first_seen(raw: Raw, told: float) -> float:
+    """The first moment of the recording by its own clock, which is up to a minute off the clock of the case."""
+    times = [s.start_s for s in raw.spans] or [line.at_s for line in raw.lines]
+    return min((t for t in times if abs(t - told) <= _SKEW_S), default=told)
 
 
 def _case(raw: Raw, reference: Raw, begin: float, end: float) -> CaseFile:

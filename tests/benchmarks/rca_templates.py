@@ -32,13 +32,18 @@ class _Count:
 def log_groups(
     reference: Sequence[Line], lines: Sequence[Line], begin: float, end: float, *, split_s: float
 ) -> tuple[LogGroup, ...]:
-    """Groups per service; the baseline is the reference and what came before the split, scaled to the window."""
+    """Groups per service; the baseline is the reference and what came before the split, scaled to the window.
+
+    The fault may be older than the split: what the reference never says counts as inside from the first line on.
+    """
     miner = TemplateMiner()
     counts: dict[tuple[str, int], _Count] = defaultdict(_Count)
     tagged = [(line, False) for line in reference] + [(line, line.at_s >= split_s) for line in lines if line.at_s < end]
     marks = [(line, inside, miner.add(line.text)) for line, inside in tagged]
+    usual = {(line.service, miner.canonical(n)) for line, _, n in marks[: len(reference)]}
     for line, inside, number in marks:
-        _add(counts[line.service, miner.canonical(number)], line, inside)
+        key = line.service, miner.canonical(number)
+        _add(counts[key], line, inside or (bool(reference) and key not in usual))
     span = (reference[-1].at_s - reference[0].at_s if reference else 0.0) + split_s - begin
     scale = (end - split_s) / span if span > 0 else 0.0
     return tuple(_group(service, miner.template(number), c, scale) for (service, number), c in sorted(counts.items()))

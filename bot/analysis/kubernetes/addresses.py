@@ -30,6 +30,7 @@ _TELEMETRY = re.compile(
     re.I,
 )
 """Where measurements go is not on the way of requests: nobody waits when it fails."""
+_DATABASE = re.compile(r"DB|DATABASE|SQL|PG|POSTGRES|MONGO|MARIA|DATASOURCE|JDBC", re.I)
 NEAR = 0.93
 UNKNOWN_HOST = re.compile(
     r"(?:lookup (?P<go>[\w.-]+)(?: on \S+)?: (?:no such host|server misbehaving|i/o timeout)|"
@@ -103,11 +104,19 @@ def address_wrong(cluster: Cluster) -> Iterator[Match]:
         return
     for workload in cluster.workloads:
         for address in addresses_of(cluster, workload):
-            judged = _judge(cluster, workload, address)
+            judged = None if _connected(cluster, workload, address) else _judge(cluster, workload, address)
             if judged:
                 confidence, words, line = judged
                 confidence = min(confidence, 0.3) if _TELEMETRY.search(address.variable) else confidence
                 yield _address(workload, address, confidence, words, line)
+
+
+def _connected(cluster: Cluster, workload: Thing, address: Address) -> bool:
+    """A database that counts its clients counts this workload: whatever name leads there, it answers."""
+    if not _DATABASE.search(address.variable):
+        return False
+    clients = [name for told in cluster.of("Connections") for name in mapping(told.fields, "by_application")]
+    return any(name == workload.app or name.startswith(f"{workload.app}-") for name in clients)
 
 
 def _judge(cluster: Cluster, workload: Thing, address: Address) -> tuple[float, str, Line | None] | None:
