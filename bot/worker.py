@@ -20,6 +20,7 @@ from bot.errors import BotError, StoreBusy
 from bot.services.investigate import Investigator
 from bot.services.watchdog import QUIET_S
 from bot.store import Claim, Fence, Full, Store
+from bot.store.claims import SUSPECT_CLAIMS
 from bot.store.rows import SCHEDULES_CLASS, queue_class
 
 log = structlog.get_logger(__name__)
@@ -55,7 +56,8 @@ class Shares:
         scheduled = sum(queue_class(one) == SCHEDULES_CLASS for one in running)
         squads = Counter(one.squad for one in running if one.squad)
         busy = frozenset(squad for squad, count in squads.items() if count >= self.squad)
-        return Full(schedules=scheduled >= self.schedules, squads=busy)
+        suspects = any(one.claims > SUSPECT_CLAIMS for one in running)  # this claim is counted already
+        return Full(schedules=scheduled >= self.schedules, squads=busy, suspects=suspects)
 
 
 class Worker:

@@ -25,6 +25,10 @@ from bot.store.writing import Head, Writing, fence_lost, prepare, write
 LIVENESS_CLASS = 1_229_869_905
 """First half of the advisory lock that a process holds while it lives; the second half is its holder number."""
 
+SUSPECT_CLAIMS = 2
+"""After so many claims without progress an investigation may be what kills its workers."""
+
+_ANY = 2**31 - 1
 _AFTER_START_S = 3.0
 """Right after PostgreSQL started every process is still reconnecting: a missing lock says nothing then."""
 
@@ -93,6 +97,7 @@ def _next_values(claimer: Claimer) -> dict[str, Any]:
         "holder": claimer.holder,
         "most_class": most_class,
         "passed_over": passed_over,
+        "most_claims": SUSPECT_CLAIMS - 1 if claimer.full.suspects else _ANY,
     }
 
 
@@ -122,6 +127,7 @@ def claimable(dialect: str) -> list[ColumnElement[bool]]:
         target.c.ready,
         target.c.queue_class <= bindparam("most_class"),
         or_(target.c.squad.is_(None), elsewhere),
+        target.c.claims <= bindparam("most_claims"),
         or_(*free, gone),
     ]
 

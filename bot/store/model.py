@@ -32,10 +32,15 @@ class Claim(Frozen):
 
 
 class Full(Frozen):
-    """What a worker has enough of, so that its last slots stay free for others: scheduled work, and work of squads."""
+    """What a worker has enough of, so that its last slots stay free for others: scheduled work, and work of squads.
+
+    `suspects`: it runs one already that was claimed twice without progress. They run one at a time, so that one that
+    kills its worker does not take the blameless beside it along.
+    """
 
     schedules: bool = False
     squads: frozenset[str] = frozenset()
+    suspects: bool = False
 
 
 class Appended(Frozen):

@@ -61,6 +61,14 @@ def test_shares_leave_room_and_never_starve(slots: int) -> None:
     assert shares.full([]) == Full()
 
 
+async def test_a_suspect_fills_the_one_place_for_suspects(url: str) -> None:
+    async with house(url, {"double/hangs": Behaviour(hang=True)}, start=False) as parts:
+        blameless = await parts.ask()
+    suspect = blameless.model_copy(update={"claims": 3})
+    assert Shares.of(20).full([blameless]) == Full()
+    assert Shares.of(20).full([blameless, suspect]) == Full(suspects=True)
+
+
 async def test_what_stands_still_is_begun_anew_and_set_aside_in_the_end(url: str) -> None:
     hangs = {"double/hangs": Behaviour(hang=True)}
     async with house(url, hangs, limits=Limits(deadline_s=600), start=False) as parts:

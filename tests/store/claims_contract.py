@@ -57,6 +57,18 @@ class ClaimsContract:
         assert (await claimed(store)).investigation.id == "inv_2"
         assert (await claimed(store)).investigation.id == "inv_1"
 
+    async def test_those_that_may_kill_their_worker_run_one_at_a_time(self, store: Store) -> None:
+        for number in (1, 2):
+            await opened(store, number)
+        for _ in range(2):
+            both = [await claimed(store), await claimed(store)]
+            for claim in both:
+                await store.release(claim.fence)
+        assert (await claimed(store)).investigation.claims == 3
+        assert await store.claim_next(worker="w1", full=Full(suspects=True)) is None
+        await opened(store, 3)
+        assert (await claimed(store, full=Full(suspects=True))).investigation.id == "inv_3"
+
     async def test_each_of_many_claimers_gets_another(self, store: Store) -> None:
         for number in range(30):
             await opened(store, number)
