@@ -80,11 +80,17 @@ class SlackWeb:
         Retry-After would arrive inside it.
         """
         if method not in _SERIAL:
-            return await self._send(method, params)
+            return await self._counted(method, params)
         key = (method, str(params.get("channel", "")) if method == "chat.postMessage" else "")
         async with self._one_at_a_time.setdefault(key, asyncio.Lock()):
             await self.limiter.opened(*key)
+            return await self._counted(method, params)
+
+    async def _counted(self, method: str, params: Params) -> Params | None:
+        try:
             return await self._send(method, params)
+        finally:
+            self.limiter.landed(method, str(params.get("channel", "")))
 
     async def _send(self, method: str, params: Params) -> Params | None:
         read = method in _READS

@@ -1,6 +1,7 @@
 """Slack's rate tiers, kept before Slack has to: who waits the shortest is decided by importance, then by age.
 
 Figures: https://docs.slack.dev/apis/web-api/rate-limits; a little is left unused because clocks and networks differ.
+Posts use all of their minute: a call counts from when it was answered, which is never before Slack counted it.
 """
 
 from __future__ import annotations
@@ -31,24 +32,41 @@ _METHODS = {
     5: "auth.test chat.getPermalink",
 }
 PER_MINUTE = {name: _TIERS[tier] for tier, names in _METHODS.items() for name in names.split()}
-POST_PER_CHANNEL = ((1, 0.35), (57, MINUTE_S))
+POST_PER_CHANNEL = ((1, 0.3), (60, MINUTE_S))
 POST_PER_WORKSPACE = ((285, MINUTE_S),)
-PROGRESS_SHARE = 0.75
+SHARES = {Priority.PROGRESS: 0.75, Priority.EVIDENCE: 0.5}
+"""What may be used of a window, so that a report does not wait a minute for the evidence that went before it."""
+
+
+@dataclass(slots=True)
+class _Hit:
+    at_s: float
 
 
 @dataclass
 class _Window:
-    """At most `limit` calls in any `span_s` seconds."""
+    """At most `limit` calls in any `span_s` seconds, by when each was answered at the latest."""
 
     limit: int
     span_s: float
-    hits: deque[float] = field(default_factory=deque)
+    hits: deque[_Hit] = field(default_factory=deque)
+    under_way: deque[_Hit] = field(default_factory=deque)
 
     def wait_s(self, now_s: float, *, share: float) -> float:
-        while self.hits and self.hits[0] <= now_s - self.span_s:
+        while self.hits and self.hits[0].at_s <= now_s - self.span_s:
             self.hits.popleft()
         room = max(1, int(self.limit * share))
-        return 0.0 if len(self.hits) < room else self.hits[-room] + self.span_s - now_s
+        return 0.0 if len(self.hits) < room else self.hits[-room].at_s + self.span_s - now_s
+
+    def count(self, now_s: float) -> None:
+        hit = _Hit(now_s)
+        self.hits.append(hit)
+        self.under_way.append(hit)
+
+    def landed(self, now_s: float) -> None:
+        """The oldest call under way was answered: Slack counted it between its turn and now."""
+        if self.under_way:
+            self.under_way.popleft().at_s = now_s
 
 
 @dataclass(eq=False)
@@ -121,14 +139,20 @@ class Limiter:
     def _wait_s(self, method: str, waiter: _Waiter) -> float:
         wall = time.monotonic()
         closed = self._closed.get(self._key(method, waiter.channel), 0.0) - wall
-        share = PROGRESS_SHARE if waiter.priority is Priority.PROGRESS else 1.0
+        share = SHARES.get(waiter.priority, 1.0)
         waits = [w.wait_s(wall * self._scale, share=share) for w in self._of(method, waiter.channel)]
         return max(closed, max(waits, default=0.0) / self._scale)
 
     def _count(self, method: str, channel: str) -> None:
         now_s = time.monotonic() * self._scale
         for window in self._of(method, channel):
-            window.hits.append(now_s)
+            window.count(now_s)
+
+    def landed(self, method: str, channel: str) -> None:
+        """A call was answered, or will not be: Slack cannot have counted it later than now."""
+        now_s = time.monotonic() * self._scale
+        for window in self._of(method, channel):
+            window.landed(now_s)
 
     def _of(self, method: str, channel: str) -> list[_Window]:
         if method == "chat.postMessage":
