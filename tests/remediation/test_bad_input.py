@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from bot.api.proposals import DecisionBody, make_proposals_router
+from bot.domain import deciding
 from bot.domain.access import Principal, PrincipalKind, Role
+from bot.domain.deciding import Click
 from bot.domain.events import EventKind
 from bot.domain.ids import investigation_stream
 from bot.domain.remediation import ProposalState, proposal_stream
@@ -95,6 +97,33 @@ async def test_another_channel(plant: Plant) -> None:
     await refused(plant, CY, words="somewhere else", place="C2")
     value = button_value(await plant.store.proposal("prop_1"))
     assert await plant.process().decisions.approve(value, by=CY, place="C1") == "Approved. It is carried out now."
+
+
+@pytest.mark.parametrize(
+    ("by", "words"),
+    [
+        (DEE, "This needs a responder of squad payment"),
+        (FOREIGN, "Guests cannot decide"),
+        (MACHINE, "Only people decide"),
+    ],
+)
+async def test_who_may_not_reject_is_told_why(plant: Plant, by: Principal, words: str) -> None:
+    proposal = await plant.proposed()
+    with pytest.raises(NotAllowed, match=words):
+        await plant.process().decisions.reject(button_value(proposal), by=by)
+    assert (await plant.store.proposal("prop_1")).state is _S.PROPOSED
+
+
+async def test_a_rejection_needs_the_real_button_in_its_place_and_an_open_proposal(plant: Plant) -> None:
+    proposal, reject = await plant.proposed(), plant.process().decisions.reject
+    with pytest.raises(NotAllowed, match="does not belong to this proposal"):
+        await reject(f"prop_1.{'a' * 32}", by=BO)
+    elsewhere = Click(by=BO, token=proposal.token, at=plant.clock.now(), place="C2", posted=frozenset({"C1"}))
+    around = await plant.roles.surroundings()
+    assert "somewhere else" in str(deciding.click_refusal(proposal, elsewhere, around, deciding.REJECT_RULES))
+    assert await reject(button_value(proposal), by=REQUESTER) == "Rejected. Thank you."
+    with pytest.raises(NotAllowed, match="takes no more decisions"):
+        await reject(button_value(proposal), by=BO)
 
 
 async def test_twice(plant: Plant) -> None:

@@ -24,16 +24,17 @@ def url(request: pytest.FixtureRequest) -> Iterator[str | None]:
 
 @pytest.mark.parametrize("url", ["sqlite", pytest.param("postgres", marks=pytest.mark.servers)], indirect=True)
 async def test_no_schedule_ends_in_a_write_that_nobody_approved(url: str | None) -> None:
-    tally = await run(100, seed=11, url=url)
-    assert tally["schedules"] == 100
+    tally = await run(40, seed=11, url=url)
+    assert tally["schedules"] == 40
     assert tally["WRONG"] == 0
-    assert tally["carried out"] > 10, "schedules that carry nothing out prove nothing"
+    assert tally["carried out"] > 3, "schedules that carry nothing out prove nothing"
     assert tally["ended superseded"] > 0
     assert tally["ended rejected"] > 0
 
 
+@pytest.mark.chaos
 @pytest.mark.servers
 @pytest.mark.parametrize("url", ["postgres"], indirect=True)
 async def test_64_clicks_from_two_processes_carry_it_out_once(url: str) -> None:
-    tally = await clicks(3, url=url)
-    assert (tally["rounds"], tally["writes"], tally["WRONG"]) == (3, 3, 0)
+    tally = await clicks(2, url=url)
+    assert (tally["rounds"], tally["writes"], tally["WRONG"]) == (2, 2, 0)
