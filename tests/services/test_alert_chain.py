@@ -19,7 +19,7 @@ from tests.support.servers import AlertmanagerServer, PrometheusServer, require
 from tests.support.slack_control import Json, SlackControl
 
 SECRET = "a-webhook-secret-for-tests"
-PATIENCE_S = 60.0
+PATIENCE_S = 150.0
 SOURCES = """\
 data_sources: {}
 squads:
