@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing.context import ForkServerContext
@@ -29,8 +30,10 @@ from tests.cluster.changing import deployment
 from tests.cluster.kill_node import POINTS, Order, main
 from tests.support.servers import ClusterServer
 
-# Imported once in the process that forks the others, this module too: each child runs its body again.
-_PRELOADED = ["tests.cluster.kill_node", "tests.benchmarks.remediation_kills", "pytest"]
+# Imported once in the process that forks the others; what this module needs too, for each child runs its body again.
+_PRELOADED = ["tests.cluster.kill_node", "tests.cluster.changing", "tests.support.servers", "pytest"]
+_AFTER_WRITE = ("before ToolFinished", "before ExecutionFinished")
+_MIXED = tuple(one for point in POINTS for one in ("", point))  # empty: at a random moment, from outside
 _SILENT_S = 3.0
 _MOST_S = 60.0
 _ROOT = Path(__file__).parents[2]
@@ -64,8 +67,11 @@ class Tally:
 class Kills:
     """Rounds against one cluster, in lanes that each have a store and a Deployment of their own."""
 
-    def __init__(self, cluster: ClusterServer, folder: Path, *, namespace: str, seed: int) -> None:
+    def __init__(
+        self, cluster: ClusterServer, folder: Path, *, namespace: str, seed: int, points: Sequence[str]
+    ) -> None:
         self._cluster, self._folder, self._namespace, self._seed = cluster, folder, namespace, seed
+        self._points = points
         self._token = cluster.token("inquest", "inquest")
         self._context: ForkServerContext = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(_PRELOADED)
@@ -81,7 +87,7 @@ class Kills:
             order = Order(
                 database=str(self._folder / f"{name}.db"), url=self._cluster.url, token=self._token,
                 ca_file=self._cluster.ca_file, namespace=self._namespace, deployment=name, round=number, carry=True,
-                die=POINTS[number // 2 % len(POINTS)] if number % 2 else "",
+                die=self._points[number % len(self._points)],
             )  # fmt: skip
             died = self._carry(order, chance)
             self.tally.killed[(order.die or "at random") if died else "not (it was done before)"] += 1
@@ -167,10 +173,18 @@ def prepared(cluster: ClusterServer, namespace: str) -> None:
             cluster.client.apply(document)
 
 
-def trial(cluster: ClusterServer, *, kills: int, lanes: int, seed: int, namespace: str = "shop") -> Tally:
+def trial(
+    cluster: ClusterServer,
+    *,
+    kills: int,
+    lanes: int,
+    seed: int,
+    namespace: str = "shop",
+    points: Sequence[str] = _MIXED,
+) -> Tally:
     """`kills` rounds spread over lanes; the last lane alone has the silences, after the others are done."""
     with tempfile.TemporaryDirectory() as folder:
-        rounds = Kills(cluster, Path(folder), namespace=namespace, seed=seed)
+        rounds = Kills(cluster, Path(folder), namespace=namespace, seed=seed, points=points)
         quiet = kills // 10 if kills >= 20 else 0
         shares = [(kills - quiet) // lanes + (1 if n < (kills - quiet) % lanes else 0) for n in range(lanes)]
         with ThreadPoolExecutor(lanes) as pool:
@@ -186,6 +200,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--lanes", type=int, default=3)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--after-write", action="store_true", help="only where the write was answered already")
     return parser.parse_args()
 
 
@@ -195,7 +210,8 @@ if __name__ == "__main__":
     server = ClusterServer(nodes=1)
     try:
         prepared(server, "shop")
-        for line in trial(server, kills=given.kills, lanes=given.lanes, seed=given.seed).lines():
+        wanted = _AFTER_WRITE if given.after_write else _MIXED
+        for line in trial(server, kills=given.kills, lanes=given.lanes, seed=given.seed, points=wanted).lines():
             print(line)
         print(f"{time.monotonic() - started:.0f} s, load {os.getloadavg()[0]:.1f}")
     finally:

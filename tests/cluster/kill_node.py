@@ -22,7 +22,7 @@ from pydantic import BaseModel
 from bot.domain.access import Role, Squad
 from bot.domain.events import EventKind, NewEvent
 from bot.domain.evidence import Evidence
-from bot.domain.remediation import ProposalState
+from bot.domain.remediation import ProposalState, proposal_stream
 from bot.domain.states import Risk
 from bot.services.approvals import ApprovalGate, Decisions, button_value
 from bot.services.execute import Execute
@@ -64,6 +64,7 @@ class DyingStore(Store):
     die = ""
     told: Connection | None = None
     begun = False
+    stream = ""
 
     async def append(
         self,
@@ -79,7 +80,8 @@ class DyingStore(Store):
         side, _, kind = self.die.partition(" ")
         # The first call after the intent is the write; what is recorded of it are the points.
         self.begun = self.begun or EventKind.EXECUTION_STARTED.value in kinds
-        hit = self.begun and kind in kinds
+        # Other proposals of this store may be looked at meanwhile; their records do not count.
+        hit = self.begun and kind in kinds and stream == self.stream
         if hit and side == "before":
             os.kill(os.getpid(), signal.SIGKILL)
         done = await super().append(
@@ -112,7 +114,7 @@ async def run(order: Order, told: Connection) -> None:
     if order.carry:
         await _approved(order, store, roles, proposer)
         assert isinstance(store, DyingStore)
-        store.die, store.told = order.die, told
+        store.die, store.told, store.stream = order.die, told, proposal_stream(order.proposal)
     remediation = Remediation(
         store=store, execute=execute, proposer=proposer, roles=roles, clock=clock, worker=f"pid-{os.getpid()}"
     )
