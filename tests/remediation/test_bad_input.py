@@ -17,7 +17,7 @@ from bot.domain.events import EventKind
 from bot.domain.ids import investigation_stream
 from bot.domain.remediation import ProposalState, proposal_stream
 from bot.errors import InvalidRequest, NotAllowed, UnknownId
-from bot.services.approvals import button_value
+from bot.services.approvals import ApprovalGate, button_value
 from bot.store import Posted, Store
 from tests.remediation.making import ANA, BO, CY, DEE, GUS, REQUESTER, SQUAD
 from tests.remediation.plant import CALL, Plant, a_plant
@@ -184,3 +184,15 @@ async def test_a_flood_of_refused_clicks_fills_no_log(plant: Plant) -> None:
         with pytest.raises(NotAllowed):
             await plant.process().decisions.approve(f"prop_1.{'0' * 32}", by=DEE)
     assert len(await plant.store.read(proposal_stream("prop_1"))) <= 52
+
+
+async def test_another_call_in_the_very_moment_of_sending(plant: Plant) -> None:
+    """Everything is as it should be for the approved call, and only for it."""
+    proposal = await plant.proposed()
+    await plant.process().decisions.approve(button_value(proposal), by=CY)
+    await plant.event("prop_1", EventKind.EXECUTION_STARTED, executor="one", digest=proposal.digest)
+    await plant.event("prop_1", EventKind.TOOL_STARTED, digest=proposal.call.digest)
+    gate = ApprovalGate(store=plant.store, roles=plant.roles, clock=plant.clock)
+    other = proposal.call.model_copy(update={"arguments": {**proposal.call.arguments, "level": 9}})
+    assert "another call" in str(await gate.refusal("prop_1", other))
+    assert await gate.refusal("prop_1", proposal.call) is None
