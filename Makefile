@@ -6,7 +6,7 @@ PORT ?= 8765
 SCENARIO ?= bad_deployment
 SEED ?= 1
 
-.PHONY: chaos-short test-cluster demo test check lint types unit servers bench chaos lock clean pictures
+.PHONY: test-cluster demo test check lint types unit servers bench chaos lock clean pictures
 
 demo: .venv/.demo
 	@exec $(PY) -m bot demo --port $(PORT) --scenario $(SCENARIO) --seed $(SEED)
@@ -29,13 +29,10 @@ servers:
 
 pictures: .venv/.dev
 	@mkdir -p docs/pictures
-	@INQUEST_PICTURES=$(CURDIR)/docs/pictures $(PY) -m pytest tests/browser -k newcomer
+	@INQUEST_PICTURES=$(CURDIR)/docs/pictures $(PY) -m pytest tests/browser -k "newcomer or alert"
 
 bench: .venv/.dev
 	@$(PY) -m tests.benchmarks.speed
-
-chaos-short: .venv/.dev servers
-	@$(PY) -m pytest tests/chaos -m chaos
 
 # A real Kubernetes control plane, built with Go on the first run, outside the tree; not part of `make test`.
 test-cluster: .venv/.dev servers

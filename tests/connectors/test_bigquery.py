@@ -116,7 +116,7 @@ async def test_cancel_reaches_the_job(double: BigqueryDouble, connector: Bigquer
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    async with asyncio.timeout(20):  # far less than it would take by itself; cancel_speed.py measures it
+    async with asyncio.timeout(20):  # far less than the query would take by itself
         await until(lambda: not double.running)
     assert all(job["status"]["state"] == "DONE" for job in double.jobs.values())
     with pytest.raises(TimedOut):

@@ -58,7 +58,7 @@ async def test_cancel_reaches_the_server(connector: ClickhouseConnector, clickho
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    async with asyncio.timeout(20):  # far less than it would take by itself; cancel_speed.py measures it
+    async with asyncio.timeout(20):  # far less than the query would take by itself
         await until(clickhouse, RUNNING, "0")
     with pytest.raises(TimedOut):
         await sql(connector, "select slept from slow", Limits(deadline_s=0.4))

@@ -160,7 +160,7 @@ async def test_cancel_reaches_the_engine(root: Path) -> None:
     connector = make(root)
     task = asyncio.create_task(rows(connector, SLOW))
     await asyncio.sleep(0.5)
-    async with asyncio.timeout(20):  # far less than it would take by itself; cancel_speed.py measures it
+    async with asyncio.timeout(20):  # far less than the query would take by itself
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

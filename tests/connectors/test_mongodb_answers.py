@@ -64,7 +64,7 @@ async def test_cancel_reaches_the_server(double: MongoDouble, watched: MongodbCo
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    async with asyncio.timeout(20):  # far less than it would take by itself; cancel_speed.py measures it
+    async with asyncio.timeout(20):  # far less than the query would take by itself
         await until(lambda: not double.operations)
     assert "killOp" in double.seen
     with pytest.raises(TimedOut):

@@ -263,7 +263,7 @@ async def test_cancel_reaches_the_server(connector: MysqlConnector, sessions: li
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    async with asyncio.timeout(20):  # far less than it would take by itself; cancel_speed.py measures it
+    async with asyncio.timeout(20):  # far less than the query would take by itself
         await until(sessions[0], f"select ({running}) = 0")
     with pytest.raises(TimedOut):
         await sql(connector, "select slept from slow", Limits(deadline_s=0.3))
