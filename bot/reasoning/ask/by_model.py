@@ -15,7 +15,6 @@ from pydantic import BaseModel, ConfigDict
 
 from bot.errors import ReasonerFailed
 from bot.reasoning import claude_data as data
-from bot.reasoning.ask.allowed import why_not
 from bot.reasoning.ask.lexicon import is_secret
 from bot.reasoning.ask.model import Asked, Holding, Table, Written
 from bot.reasoning.claude_answers import is_plain, parse
@@ -128,6 +127,8 @@ class _Run:
         return None, why
 
     def _refusal(self, answer: QueryAnswer) -> str | None:
+        from bot.reasoning.ask.allowed import why_not  # a parser of SQL, which few processes ever need
+
         if len(answer.query) > _LONGEST_QUERY:
             return "it is too long."
         return why_not(answer.query, self._holding)

@@ -48,7 +48,7 @@ def slots(investigation: Investigation, scene: Scene, *, posted: Collection[str]
         found += _fixed("plan", dry_run_messages(investigation), Priority.REPORT)
     else:
         plan = plan_message(investigation)
-        found += [_ready("plan/1", plan, Priority.EVIDENCE)] if plan else []
+        found += [_ready("plan/1", plan, Priority.REPORT)] if plan else []
     found += [_ready(n.slot, n.message, Priority.EVIDENCE) for n in decision_notes(investigation, scene)]
     found += [_source(investigation, row, scene, load) for row in source_rows(investigation) if _is_told(row)]
     report = _fixed("report", report_messages(investigation, scene), Priority.REPORT)
