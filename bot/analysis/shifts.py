@@ -118,8 +118,19 @@ def usual_level(times: Array, values: Array, start_s: float, *, floor_abs: float
     residue = np.abs(base - centre[:count])
     spread = 1.4826 * float(np.median(residue))
     low, high = np.percentile(base - centre[:count], (25, 75))
-    spread = max(spread, float(high - low) / 1.349, floor_abs, floor_ratio * abs(usual), 1e-12)
+    spread = max(spread, float(high - low) / 1.349, floor_abs, floor_ratio * abs(usual), _one_event(base), 1e-12)
     return Level(centre=centre, spread=spread, usual=usual)
+
+
+def _one_event(base: Array) -> float:
+    """What a single event adds to a series that counts so few that a third of its points are zero; else 0.
+
+    One event more or less in a step says nothing there, however well a profile happens to fit.
+    """
+    events = base[base > 0]
+    if events.size < 2 or np.mean(base == 0) < 1 / 3:
+        return 0.0
+    return float(np.percentile(events, 10))
 
 
 def _seasonal(base: Array) -> Array | None:

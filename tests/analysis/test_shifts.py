@@ -130,3 +130,22 @@ def test_a_climb_is_growth_and_a_sawtooth_without_trend_is_not() -> None:
     climb = np.linspace(0.3, 0.99, 160)
     assert longest_growth(TIMES, climb) is not None
     assert longest_growth(TIMES, noisy(0.5, 0.02)) is None
+
+
+def sparse(seed: int) -> np.ndarray:
+    """Mostly nothing, now and then one event, seldom two: the errors of a healthy service in steps."""
+    return np.random.default_rng(seed).poisson(0.35, TIMES.size) * 0.0045
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_one_event_more_or_less_is_no_shift(seed: int) -> None:
+    assert find_shift(TIMES, sparse(seed), START, floor_abs=0.001) is None
+
+
+def test_events_that_come_often_after_a_few_are_a_shift_dated_where_they_begin() -> None:
+    values = sparse(1)
+    values[127] = 0.0045
+    values[130:] = 0.16
+    found = find_shift(TIMES, values, START, floor_abs=0.001)
+    assert found is not None
+    assert found.onset_s == TIMES[130]
