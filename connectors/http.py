@@ -6,6 +6,7 @@ Redirects are not followed (they would carry credentials elsewhere) and the envi
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import ssl
@@ -105,6 +106,9 @@ class HttpClient:
         self._access = access
         self._name = name
         self._client: httpx.AsyncClient | None = None
+        # The pool itself is unbounded: a request that is cancelled just when it is given a connection leaves that one
+        # behind unopened, and a bounded pool would sooner or later consist of those and answer nobody.
+        self._turns = asyncio.Semaphore(access.pool_size)
 
     async def open(self) -> None:
         """Make the pool; no request is sent. Idempotent."""
@@ -119,7 +123,7 @@ class HttpClient:
             auth=self._basic(),
             headers=self._headers(),
             timeout=httpx.Timeout(None, connect=access.connect_timeout_s),
-            limits=httpx.Limits(max_connections=access.pool_size, max_keepalive_connections=access.pool_size),
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=access.pool_size),
         )
 
     async def close(self) -> None:
@@ -155,7 +159,8 @@ class HttpClient:
             timeout=httpx.Timeout(timeout_s, connect=self._access.connect_timeout_s),
         )
         try:
-            return await self._send(self._client, request, max_bytes)
+            async with self._turns:
+                return await self._send(self._client, request, max_bytes)
         except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError) as error:
             raise transport_error(error, self._name) from error
 
