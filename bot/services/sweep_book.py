@@ -148,8 +148,13 @@ class Book:
     async def append(self, anomaly_id: str, events: Sequence[NewEvent]) -> Anomaly:
         """Behind what is there now; gives the anomaly after it."""
         known = self._known.get(anomaly_id)
-        await self._write(anomaly_stream(anomaly_id), events, known.seq if known else 0)
-        return await self.get(anomaly_id)
+        before = known.seq if known else 0
+        written = await self._write(anomaly_stream(anomaly_id), events, before)
+        after = fold(written, anomaly_id, known) if written[0].seq == before + 1 else None
+        if after is None:  # somebody else wrote in between
+            return await self.get(anomaly_id)
+        self._keep(after)
+        return after
 
     async def note(self, event: NewEvent) -> None:
         """Into the registry, which everybody reads."""
@@ -158,11 +163,11 @@ class Book:
     async def write(self, stream: str, events: Sequence[NewEvent]) -> None:
         """Behind whatever is in any stream, remembering where that was."""
         start = self._read if stream == REGISTRY else self._ends.get(stream, 0)
-        self._ends[stream] = await self._write(stream, events, start)
+        self._ends[stream] = (await self._write(stream, events, start))[-1].seq
         while len(self._ends) > _PAGE:
             self._ends.pop(next(iter(self._ends)))
 
-    async def _write(self, stream: str, events: Sequence[NewEvent], seq: int) -> int:
+    async def _write(self, stream: str, events: Sequence[NewEvent], seq: int) -> Sequence[Event]:
         for _ in range(_ATTEMPTS):
             try:
                 appended = await self._store.append(stream, expected_seq=seq, events=events)
@@ -170,7 +175,7 @@ class Book:
                 while later := await self._store.read(stream, after=seq, limit=_PAGE):
                     seq = later[-1].seq
                 continue
-            return appended.events[-1].seq
+            return appended.events
         raise SequenceConflict("Too much is happening here right now. Try again.")
 
 
