@@ -39,7 +39,7 @@ def noticed_by(folder: Path, tests: Sequence[str], deselected: Sequence[str]) ->
             [*command, *left_out, f"tests/remediation/{name}"], cwd=folder, capture_output=True, text=True, check=False
         )
         if done.returncode:
-            found = re.search(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
+            found = re.search(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", done.stdout, re.MULTILINE)
             return found[1] if found else f"{name} (it cannot be run)"
     return None
 
@@ -50,7 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--behaviour", action="store_true", help="without the test that compares tables with cases")
     parser.add_argument("--only", help="one table, such as GATE_RULES")
     options = parser.parse_args(arguments)
-    missed = 0
+    missed, seen = 0, 0
+    print(f"{'':<8} {'table':<14} {'rule':<18} the first test that fails without it")
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         for name in COPIED:
@@ -63,7 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 (folder / SOURCE).write_text(without, "utf-8")
                 test = noticed_by(folder, TESTS, left_out if options.behaviour else [])
                 print(f"{'noticed' if test else 'MISSED ':<8} {table:<14} {name:<18} {test or ''}", flush=True)
-                missed += test is None
+                missed, seen = missed + (test is None), seen + 1
+    print(f"{seen} rules deleted in turn, {seen - missed} noticed, {missed} missed")
     return 1 if missed else 0
 
 
