@@ -18,7 +18,7 @@ from bot.reasoning.ask.by_model import QueryWriter
 from bot.reasoning.protocol import Reasoner
 from bot.reasoning.rules import RulesReasoner
 from bot.reasoning.spending import Metered
-from bot.remedies import Remedies, make_gate, make_remedies, make_roles, make_seals
+from bot.remedies import Remedies, audit_key, make_gate, make_remedies, make_roles, make_seals
 from bot.services.ask import Ask
 from bot.services.audit import seal_forever
 from bot.services.budget import Budget
@@ -148,7 +148,12 @@ class App:
         watchdog = Watchdog(store=self.store, clock=self.clock, name=self.worker.name)
         self._background.append(asyncio.create_task(watchdog.run(), name="watchdog"))
         retention = Retention(
-            store=self.store, clock=self.clock, name=self.worker.name, keep_days=self.settings.retention_days
+            store=self.store,
+            clock=self.clock,
+            name=self.worker.name,
+            keep_days=self.settings.retention_days,
+            workspace=self.settings.workspace,
+            key=audit_key(self.settings),
         )
         self._background.append(asyncio.create_task(retention.run(), name="retention"))
         if Part.WORKER in wanted:

@@ -63,12 +63,15 @@ def make_gate(store: Store, roles: Roles, clock: Clock) -> ApprovalGate:
     return ApprovalGate(store=store, roles=roles, clock=clock)
 
 
+def audit_key(settings: Settings) -> bytes | None:
+    """The key of the seals, which the database does not know."""
+    return settings.audit_key.get_secret_value().encode() if settings.audit_key else None
+
+
 def make_seals(settings: Settings, clock: Clock) -> Seals | None:
     """The file of seals; None without a key."""
-    if settings.audit_key is None:
-        return None
-    key = settings.audit_key.get_secret_value().encode()
-    return Seals(settings.audit_file, key, workspace=settings.workspace, clock=clock)
+    key = audit_key(settings)
+    return Seals(settings.audit_file, key, workspace=settings.workspace, clock=clock) if key else None
 
 
 def make_remedies(*, store: Store, execute: Execute, roles: Roles, clock: Clock, pace: Pace | None = None) -> Remedies:

@@ -22,6 +22,7 @@ from pydantic import AwareDatetime, ValidationError
 
 from bot.domain.events import GENESIS_HASH, Event, EventKind, NewEvent, event_hash
 from bot.errors import BotError, InvalidConfiguration, InvalidRequest
+from bot.services.forgotten import Forgotten
 from bot.store import BrokenLink, Store
 from bot.store.audit import ChainEnd
 from bot.store.verify import vouched
@@ -65,7 +66,10 @@ class Seals:
         seals = self._read()
         known = _folded(seals)
         grown = tuple(end for end in await store.audit.ends() if known.get(end.stream) != end)
-        broken = self._first_wrong(seals) or await _first_contradiction(store, [known.get(e.stream) for e in grown])
+        broken = self._first_wrong(seals)
+        if broken is None:
+            gone = await self._forgotten(store)
+            broken = await _first_contradiction(store, [known.get(e.stream) for e in grown], gone)
         if broken is not None:
             raise InvalidRequest(f"Not sealed: {broken.stream} at {broken.seq}: {broken.why}.")
         if not grown:
@@ -89,8 +93,12 @@ class Seals:
         wrong = self._first_wrong(seals)
         if wrong is not None:
             return [wrong]
-        found = [await _first_contradiction(store, [end]) for end in _folded(seals).values()]
+        gone = await self._forgotten(store)
+        found = [await _first_contradiction(store, [end], gone) for end in _folded(seals).values()]
         return [link for link in found if link is not None]
+
+    async def _forgotten(self, store: Store) -> Forgotten:
+        return await Forgotten.read(store, workspace=self._workspace, key=self._key)
 
     def _first_wrong(self, seals: list[Seal]) -> BrokenLink | None:
         previous = GENESIS_HASH
@@ -117,11 +125,13 @@ def _folded(seals: Iterable[Seal]) -> dict[str, ChainEnd]:
     return {end.stream: end for seal in seals for end in seal.ends}
 
 
-async def _first_contradiction(store: Store, ends: Iterable[ChainEnd | None]) -> BrokenLink | None:
+async def _first_contradiction(store: Store, ends: Iterable[ChainEnd | None], gone: Forgotten) -> BrokenLink | None:
     for end in ends:
         why = await _contradiction(store, end) if end is not None else None
-        if end is not None and why:
-            return BrokenLink(stream=end.stream, seq=end.seq, why=why)
+        if end is None or why is None or gone.covers(end):
+            continue
+        claimed = "; a line says that it was forgotten, but not with the key of the seals" if gone.claims(end) else ""
+        return BrokenLink(stream=end.stream, seq=end.seq, why=why + claimed)
     return None
 
 

@@ -36,6 +36,10 @@ class AuditLog:
         """The recorded end of every stream, by name."""
         return await self._ask(lambda c: _ends(c, self._workspace))
 
+    async def length(self, stream: str) -> int:
+        """The recorded end of one stream; 0 when there is none."""
+        return await self._ask(lambda c: reading.head(c, self._workspace, stream).seq)
+
     async def events(self, stream: str, *, after: int, limit: int = 1_000) -> list[Event]:
         """The events behind `after`, in order."""
         return await self._ask(lambda c: reading.events(c, self._workspace, stream, after=after, limit=limit))

@@ -14,7 +14,7 @@ from bot.domain.remediation import Proposal, ProposalState
 from bot.domain.states import InvestigationState
 from bot.errors import BotError, InvalidRequest, SequenceConflict, StoreBusy, UnknownId
 from bot.store import access, forgetting, reading, remediation, rows, verify
-from bot.store.audit import AuditLog
+from bot.store.audit import AuditLog, ChainEnd
 from bot.store.backend import Backend
 from bot.store.gathering import Gathered
 from bot.store.model import Appended, BrokenLink, DuplicateDelivery, Fence, RoleBinding
@@ -214,16 +214,20 @@ class Store(Queue, Showing):
         """Unfinished investigations without an event since then; paused ones wait for a person and are left out."""
         return await self._ask(lambda c: reading.quiet(c, self._workspace, before, limit=limit))
 
-    async def forget(self, before: datetime, *, limit: int) -> int:
-        """Delete up to `limit` settled investigations without an event since then, and deliveries as old.
+    async def forgettable(self, before: datetime, *, limit: int) -> list[ChainEnd]:
+        """Where up to `limit` settled investigations without an event since then end; none that led to a proposal."""
+        return await self._ask(lambda c: forgetting.forgettable(c, self._workspace, before, limit=limit))
 
-        Gives how many went. Those that led to a proposal stay.
-        """
-        gone = await self._again(lambda c: forgetting.forget(c, self._workspace, before, limit=limit))
+    async def forget(self, ends: Sequence[ChainEnd]) -> int:
+        """Delete those of these investigations that still end there; how many went."""
+        gone = await self._again(lambda c: forgetting.forget(c, self._workspace, ends))
         for stream in gone:
             self._heads.pop(stream, None)
-        await self._again(lambda c: forgetting.forget_deliveries(c, self._workspace, before))
         return len(gone)
+
+    async def forget_deliveries(self, before: datetime) -> None:
+        """Delete what is remembered of deliveries from before then."""
+        await self._again(lambda c: forgetting.forget_deliveries(c, self._workspace, before))
 
     async def find_by_origin(self, *, channel: str, thread_ts: str) -> Investigation | None:
         """The newest investigation of a thread: asked there, or its card is the thread's first message."""

@@ -24,14 +24,20 @@ async def ended(store: Store, stream: str = STREAM) -> None:
     await store.keep_posted(Posted(stream=stream, slot="card", channel="C1", ts="1.1", digest="d"))
 
 
+async def forget(store: Store) -> int:
+    gone = await store.forget(await store.forgettable(LATER, limit=10))
+    await store.forget_deliveries(LATER)
+    return gone
+
+
 class ForgettingContract:
     async def test_all_of_an_old_one_goes_and_a_young_one_stays(self, store: Store) -> None:
         await ended(store)
         young = "investigation/inv_2"
         await store.append(young, expected_seq=0, events=created(at_s=40 * 86_400))
         await store.append(young, expected_seq=2, events=[event(EventKind.CANCEL_REQUESTED, at_s=40 * 86_400)])
-        assert await store.forget(LATER, limit=10) == 1
-        assert await store.forget(LATER, limit=10) == 0
+        assert await forget(store) == 1
+        assert await forget(store) == 0
         with pytest.raises(UnknownId):
             await store.investigation("inv_1")
         assert await store.read(STREAM) == []
@@ -43,11 +49,18 @@ class ForgettingContract:
 
     async def test_what_has_not_ended_stays_however_old(self, store: Store) -> None:
         await store.append(STREAM, expected_seq=0, events=created())
-        assert await store.forget(LATER, limit=10) == 0
+        assert await forget(store) == 0
+
+    async def test_what_went_on_meanwhile_stays(self, store: Store) -> None:
+        await ended(store)
+        (end,) = await store.forgettable(LATER, limit=10)
+        await store.append(STREAM, expected_seq=end.seq, events=[event(EventKind.FEEDBACK_GIVEN)])
+        assert await store.forget([end]) == 0
+        assert await store.broken_links() == []
 
     async def test_the_same_question_may_be_asked_again(self, store: Store) -> None:
         await ended(store)
-        await store.forget(LATER, limit=10)
+        await forget(store)
         await store.append(STREAM, expected_seq=0, events=created())
         assert (await store.investigation("inv_1")).seq == 2
 
