@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from bot.analysis.kubernetes.addresses import addresses_of
 from bot.analysis.kubernetes.cluster import Cluster, Thing, template_containers
 from bot.analysis.kubernetes.match import Match
+from bot.analysis.kubernetes.scheduling import scheduler_message
 from bot.domain.evidence import FindingKind
 from connectors.kubernetes.reading import labels_of, mapping, objects, selects, text
 
@@ -15,8 +17,8 @@ _EXCEEDED = re.compile(
     r"exceeded quota: (?P<quota>[^,]+), requested: (?P<asked>\S+?),? used: (?P<used>\S+?),? limited: (?P<limit>[^\s:]+)"
 )
 _MUST = re.compile(r"failed quota: (?P<quota>[^:]+): must specify (?P<asked>[\w.,-]+)")
-_ACCOUNT = re.compile(r'serviceaccounts? "(?P<name>[^"]+)" not found')
-_CLAIM_MISSING = re.compile(r'persistentvolumeclaim "(?P<name>[^"]+)" not found')
+_ACCOUNT = re.compile(r'service ?accounts? "?(?P<name>[^"\s]+?)"? (?:was )?not found', re.I)
+_CLAIM_MISSING = re.compile(r'persistentvolumeclaims? "(?P<name>[^"]+)" not found', re.I)
 
 
 def resource_cause(resource: str) -> str | None:
@@ -81,12 +83,13 @@ def quota_keeps_service_away(cluster: Cluster) -> Iterator[Match]:
             continue
         namespace = quota.item.namespace or "default"
         lonely = [w for w in _listening(cluster, namespace) if not _served(cluster, w)]
+        wanted = [w for w in lonely if _expected(cluster, w)]
         hard = mapping(quota.fields, "hard").get(resource)
         known = ", ".join(sorted(w.name for w in lonely)[:3])
         text_ = f"quota {quota.name} of namespace {namespace} allows {hard} Services and all are used"
         text_ += f"; {known} listens and has no Service" if known else ""
         yield Match(
-            f"namespace/{namespace}", "namespace_service_quota_exceeded", 0.93 if lonely else 0.25,
+            f"namespace/{namespace}", "namespace_service_quota_exceeded", 0.93 if wanted else 0.7 if lonely else 0.25,
             _K.QUOTA_EXCEEDED, text_, "Every application has its Service, or a further one can be made.",
             (quota.evidence, *(w.evidence for w in lonely)),
             {"object": quota.name, "namespace": namespace, "resource": resource, "hard": hard},
@@ -103,6 +106,16 @@ def _listening(cluster: Cluster, namespace: str) -> list[Thing]:
     return [w for w in near if any(objects(c, "ports") for c in template_containers(w))]
 
 
+def _expected(cluster: Cluster, workload: Thing) -> bool:
+    """Whether somebody calls it: known from calls, from addresses in the environment, or from a probe of it."""
+    if cluster.graph.callers.get(workload.app):
+        return True
+    if any(t.said("service") in {workload.name, workload.app} for t in cluster.of("Reachability")):
+        return True
+    hosts = (a.host.partition(".")[0] for w in cluster.workloads if w is not workload for a in addresses_of(cluster, w))
+    return any(host in {workload.name, workload.app} for host in hosts)
+
+
 def _served(cluster: Cluster, workload: Thing) -> bool:
     labels = labels_of(workload.fields, "template", "labels")
     if workload.name in cluster.services or workload.app in cluster.services:
@@ -113,7 +126,7 @@ def _served(cluster: Cluster, workload: Thing) -> bool:
 def quota_keeps_claim_away(cluster: Cluster) -> Iterator[Match]:
     """A pod waits for a claim that does not exist, in a namespace whose storage is limited by a quota."""
     for pod in cluster.pods:
-        missing = _CLAIM_MISSING.search(pod.said("unschedulable_message"))
+        missing = _CLAIM_MISSING.search(scheduler_message(cluster, pod))
         for quota in cluster.of("ResourceQuota") if missing else ():
             limits = {r: v for r, v in mapping(quota.fields, "hard").items() if _is_storage(r)}
             if not limits or quota.item.namespace != pod.item.namespace or missing is None:

@@ -16,22 +16,32 @@ _WAITING = frozenset(
     {"ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"}
 )
 _NAME = re.compile(
-    r"no such host|server misbehaving|name resolution|lookup \S+( on \S+)?: (?!.*refused)|Name or service not known",
+    r"no such host|server misbehaving|name resolution|lookup \S+( on \S+)?: (?!.*refused)|Name or service not known|"
+    r"lookup \S+ on \S+:53: .*refused|could not resolve host|unknown host|name does not resolve|no address associated",
     re.I,
 )
 _RIGHT = re.compile(
-    r"failed to authorize|unauthorized|\b401\b|\b403\b|forbidden|no basic auth|authentication required|"
-    r"authorization failed|access (?:to the resource )?(?:is )?denied|insufficient_scope",
+    r"failed to authorize|unauthori[sz]ed|not authori[sz]ed|\b401\b|\b403\b|forbidden|no basic auth|"
+    r"authentication (?:is )?required|requires? authentication|(?:invalid|incorrect) username(?:/| or )password|"
+    r"unauthenticated|authorization failed|access (?:to the resource )?(?:is )?denied|insufficient_scope|"
+    r"\bdenied: (?!requested access to the resource is denied)|permission \S+ denied",
     re.I,
 )
 _ABSENT = re.compile(
-    r"not found|NotFound|manifest unknown|manifest for \S+ not|name unknown|repository does not exist|"
-    r"invalid reference format|couldn't parse image|no matching manifest|tag does not exist",
+    r"not found|NotFound|manifest unknown|manifest for \S+ not|name unknown|repository (?:name )?does not exist|"
+    r"invalid reference format|couldn't parse image|no matching manifest|no match for platform|tag \S* ?does not exist|"
+    r"no such image|unknown (?:tag|blob)|\b404\b|repository name must be|is not present with pull policy",
     re.I,
 )
 _MIRROR = re.compile(r"[?&]ns=")
 _OFFICIAL = re.compile(r"docker\.io/library/")
-_HUB_UNSURE = re.compile(r"repository does not exist or may require|pull access denied", re.I)
+_HUB_UNSURE = re.compile(
+    r"repository does not exist or may require|pull access denied|requested access to the resource is denied|"
+    r"denied on resource .{0,80}\(or it may not exist\)",
+    re.I,
+)
+_NOT_ITS_FAULT = re.compile(r"toomanyrequests|\b429\b|rate limit|x509:|no space left|HTTP response to HTTPS", re.I)
+"""Limits of the registry, its certificate, a full disk: neither the image's name nor a missing right."""
 _OF_CAUSE = {
     "image_registry_dns_failure": ("the registry's name does not resolve", "The registry's name resolves on the node."),
     "incorrect_image_reference": ("the registry has no such image or tag", "The registry lists this image and tag."),
@@ -59,6 +69,8 @@ def judge(message: str, *, lacks_secret: bool = False) -> list[tuple[str, float]
 
     Docker Hub answers the same to a missing repository and to a missing right, so both are kept there.
     """
+    if _NOT_ITS_FAULT.search(message):
+        return []
     if _HUB_UNSURE.search(message):
         right = 0.85 if lacks_secret else 0.5
         return [("incorrect_image_reference", 1.35 - right - 0.3 * lacks_secret), ("missing_image_pull_secret", right)]

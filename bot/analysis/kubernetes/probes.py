@@ -4,24 +4,37 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 
 from bot.analysis.kubernetes.cluster import Cluster, Thing, plain_containers
 from bot.analysis.kubernetes.match import Match
 from bot.domain.evidence import FindingKind
-from connectors.kubernetes.reading import flag, mapping, number, objects, text
+from connectors.kubernetes.reading import flag, mapping, number, objects, stamp, text, texts
 from connectors.model import JsonObject
 
 _K = FindingKind
 _PROTOCOL = re.compile(
     r"malformed HTTP|transport connection broken|HTTP response to HTTPS|server gave HTTP|unsupported protocol scheme|"
-    r"tls: first record|does not implement the grpc health|Unimplemented|http2: (?:server|frame)|unexpected EOF|"
-    r": EOF\b|error reading server preface|HTTP/2 client preface",
+    r"tls: (?:first record|handshake|internal error|unrecognized)|remote error: tls|SSL (?:routines|alert)|"
+    r"does not implement the grpc health|Unimplemented|http2: (?:server|frame)|unexpected EOF|"
+    r": EOF\b|error reading server preface|HTTP/2 client preface|HTTP request to an HTTPS|bogus greeting|"
+    r"missing selected ALPN|invalid (?:http|header) (?:method|frame)|authentication handshake failed",
     re.I,
 )
-_STATUS = re.compile(r"probe failed with statuscode: (\d+)", re.I)
-_NOBODY = re.compile(r"connection refused|failed to connect|i/o timeout|deadline exceeded|no route to host", re.I)
+_STATUS = re.compile(r"probe failed with status ?code: (\d+)", re.I)
+_FOREIGN_STATUS = frozenset({"400", "401", "403", "404", "405", "406", "411", "415", "421", "426", "501", "505"})
+"""Answers of a server that does not know what it was asked; 5xx mostly say that it is unwell."""
+_NOBODY = re.compile(
+    r"connection refused|failed to connect|i/o timeout|deadline exceeded|no route to host|timed? ?out|"
+    r"connection reset|network is unreachable|awaiting headers",
+    re.I,
+)
 _LEAST_FAILURES = 3
 _LEAST_UNSEEN = 0.3
+_STEADY = timedelta(minutes=5)
+"""What has run for so long since its last start is not restarted by its probe."""
+USUAL_S = 30.0
+"""What Kubernetes' defaults give a process until the probe gives up on it."""
 STRICT_S = 15.0
 """A process that may take less than this to answer for the first time is given too little: the default gives 30 s."""
 
@@ -33,8 +46,8 @@ def probe_is_wrong(cluster: Cluster) -> Iterator[Match]:
             for kind in ("liveness", "readiness"):
                 probe = mapping(container, "probes", kind)
                 failures = _failures(cluster, pod, kind) if probe else []
-                if probe and _hurts(kind, container) and (_often(failures) or _forgotten(cluster, pod)):
-                    yield from _judge(pod, container, kind, probe, failures)
+                if probe and _hurts(kind, container, cluster.now) and (_often(failures) or _forgotten(cluster, pod)):
+                    yield from _judge(cluster, pod, container, kind, failures)
 
 
 def _failures(cluster: Cluster, pod: Thing, kind: str) -> list[Thing]:
@@ -42,12 +55,14 @@ def _failures(cluster: Cluster, pod: Thing, kind: str) -> list[Thing]:
     return [e for e in events if e.said("message").lower().startswith(kind)]
 
 
-def _hurts(kind: str, container: JsonObject) -> bool:
+def _hurts(kind: str, container: JsonObject, now: datetime) -> bool:
     """A liveness probe hurts by restarts, a readiness probe by keeping a running container out of service."""
     restarts = number(container, "restarts") or 0
     if kind == "liveness":
         return restarts >= 1
-    return not flag(container, "ready") and text(container, "state") == "running" and restarts <= 1
+    began = stamp(container.get("started_at"))
+    steady = restarts <= 1 or (began is not None and now - began >= _STEADY)
+    return not flag(container, "ready") and text(container, "state") == "running" and steady
 
 
 def _often(failures: list[Thing]) -> bool:
@@ -59,15 +74,16 @@ def _forgotten(cluster: Cluster, pod: Thing) -> bool:
     return not cluster.events_of("Pod", pod.name)
 
 
-def _judge(pod: Thing, container: JsonObject, kind: str, probe: JsonObject, failures: list[Thing]) -> Iterator[Match]:
-    fault, confidence = verdict(kind, probe, container, " ".join(e.said("message") for e in failures[:3]))
-    if not failures:
-        confidence -= 0.15
+def _judge(cluster: Cluster, pod: Thing, container: JsonObject, kind: str, failures: list[Thing]) -> Iterator[Match]:
+    probe, own = mapping(container, "probes", kind), _own_ports(cluster, pod, container)
+    said = " ".join(e.said("message") for e in failures[:3])
+    fault, confidence = verdict(kind, probe, container, said, own=own)
+    confidence -= 0.15 * (not failures) + 0.4 * (kind == "liveness" and _fell_by_itself(cluster, pod, container))
     if fault is None or confidence < _LEAST_UNSEEN:
         return
     count = sum(e.count("count") for e in failures)
     seen = f"failed {count} times" if failures else "does not let it be"
-    text_ = f"the {kind} probe of {pod.name} {seen}: {_words(fault, probe, container)}"
+    text_ = f"the {kind} probe of {pod.name} {seen}: {_words(fault, probe, own)}"
     if kind == "liveness":
         text_ += f"; {number(container, 'restarts') or 0} restarts"
     yield Match(
@@ -79,10 +95,29 @@ def _judge(pod: Thing, container: JsonObject, kind: str, probe: JsonObject, fail
     )  # fmt: skip
 
 
-def verdict(kind: str, probe: JsonObject, container: JsonObject, message: str) -> tuple[str | None, float]:
+def _fell_by_itself(cluster: Cluster, pod: Thing, container: JsonObject) -> bool:
+    """It ended with an error of its own, and the kubelet does not say that it killed it for its probe."""
+    code = number(container, "last_exit_code")
+    killed = any("liveness" in e.said("message") for e in cluster.events_of("Pod", pod.name, "Killing"))
+    return code is not None and 0 < code < 128 and not killed
+
+
+def _own_ports(cluster: Cluster, pod: Thing, container: JsonObject) -> set[int]:
+    """Ports the container declares or is told; without any, those that Services send to its pod."""
+    own = listening(container)
+    if own or len(plain_containers(pod)) > 1:
+        return own
+    services = (s for s in cluster.services.values() if pod.name in texts(s.fields, "pods"))
+    targets = (p.get("target_port") for s in services for p in s.parts("ports"))
+    return {t for t in targets if isinstance(t, int)}
+
+
+def verdict(
+    kind: str, probe: JsonObject, container: JsonObject, message: str, *, own: set[int]
+) -> tuple[str | None, float]:
     """(port, protocol or timing, confidence) for a failing probe; None when its settings look right."""
     other = mapping(container, "probes", "readiness" if kind == "liveness" else "liveness")
-    port, own = number(probe, "port_number"), listening(container)
+    port = number(probe, "port_number")
     foreign = port is None or (bool(own) and port not in own)
     same_port = not other or number(other, "port_number") == port
     if _PROTOCOL.search(message):
@@ -94,7 +129,7 @@ def verdict(kind: str, probe: JsonObject, container: JsonObject, message: str) -
     if other and text(other, "kind") != text(probe, "kind") and same_port:
         return "protocol", 0.85
     if status := _STATUS.search(message):
-        return ("protocol", 0.6) if status[1] in {"400", "404", "405", "415", "426", "505"} else (None, 0.0)
+        return ("protocol", 0.6) if status[1] in _FOREIGN_STATUS else (None, 0.0)
     if text(probe, "kind") == "grpc" and text(other, "kind") != "grpc" and _NOBODY.search(message):
         # Only a few processes speak gRPC; one that is not known to may simply not understand the question.
         return ("timing", 0.93) if kind == "liveness" and patience_s(probe) < STRICT_S else ("protocol", 0.58)
@@ -104,10 +139,12 @@ def verdict(kind: str, probe: JsonObject, container: JsonObject, message: str) -
 
 
 def _timing(probe: JsonObject, message: str) -> tuple[str | None, float]:
-    """Right port and protocol: strictness decides."""
-    strict = patience_s(probe) < STRICT_S
+    """Right port and protocol: strictness decides. A slow process is given what the defaults give, and no less."""
+    patience = patience_s(probe)
     slow = "Client.Timeout" in message or "did not complete" in message or _NOBODY.search(message)
-    return ("timing", 0.93 if strict else 0.55) if slow or strict else (None, 0.0)
+    if patience < STRICT_S:
+        return "timing", 0.93
+    return ("timing", 0.75 if patience < USUAL_S else 0.55) if slow else (None, 0.0)
 
 
 def patience_s(probe: JsonObject) -> float:
@@ -131,8 +168,8 @@ def listening(container: JsonObject) -> set[int]:
     return declared | told
 
 
-def _words(fault: str, probe: JsonObject, container: JsonObject) -> str:
-    ports = ", ".join(str(p) for p in sorted(listening(container))) or "no declared port"
+def _words(fault: str, probe: JsonObject, own: set[int]) -> str:
+    ports = ", ".join(str(p) for p in sorted(own)) or "no declared port"
     match fault:
         case "port":
             return f"it asks port {probe.get('port')} while the container listens on {ports}"

@@ -20,18 +20,19 @@ from bot.domain.evidence import FindingKind
 from connectors.kubernetes.reading import labels_of, mapping, text
 
 _K = FindingKind
-_REASON = re.compile(r"(\d+) (Insufficient [\w./-]+|node\(s\) [^,.{]+(?:\{[^}]*\})?)")
+_REASON = re.compile(r"(\d+) (Insufficient [\w./-]+|node\(s\) [^,.{]+(?:\{[^}]*\})?)", re.I)
+# The words of every release since 1.10; the scheduler names a pod's own anti-affinity and that of others apart.
 _OF_REASON = {
-    "Insufficient cpu": "cpu",
-    "Insufficient memory": "memory",
-    "pod anti-affinity": "anti",
-    "pods anti-affinity": "anti",
-    "node affinity/selector": "where",
+    "insufficient cpu": "cpu",
+    "insufficient memory": "memory",
+    "anti-affinity": "anti",
+    "volume node affinity": "volume",
+    "node affinity": "where",
     "node selector": "where",
-    "were unschedulable": "cordon",
-    "untolerated taint": "taint",
-    "had taint": "taint",
+    "unschedulable": "cordon",
+    "taint": "taint",
 }
+_VOLUME = re.compile(r"persistentvolumeclaim|persistent volumes? to bind|volume node affinity", re.I)
 _CAUSE = {
     "cpu": "cpu_capacity_mismatch",
     "memory": "memory_capacity_mismatch",
@@ -47,10 +48,9 @@ def reasons(message: str) -> dict[str, int]:
     """Nodes by the reason the scheduler gives for them; its advice about preemption is left out."""
     found: dict[str, int] = {}
     for count, words in _REASON.findall(message.partition("preemption:")[0]):
-        for part, reason in _OF_REASON.items():
-            if part in words:
-                found[reason] = found.get(reason, 0) + int(count)
-                break
+        reason = next((r for part, r in _OF_REASON.items() if part in words.lower()), None)
+        if reason:
+            found[reason] = found.get(reason, 0) + int(count)
     return found
 
 
@@ -70,7 +70,7 @@ def no_node_fits(cluster: Cluster) -> Iterator[Match]:
     for pod in waiting_pods(cluster):
         message = scheduler_message(cluster, pod)
         said = reasons(message)
-        if not said or "PersistentVolumeClaim" in message or "persistentvolumeclaim" in message:
+        if not said or _VOLUME.search(message):
             continue
         reason = _reason(cluster, pod, said)
         if reason in _CAUSE:
@@ -126,9 +126,16 @@ def _most(cluster: Cluster, key: str) -> float:
     return max((float(v) for v in values if isinstance(v, int | float)), default=0.0)
 
 
+_ROOM = {"cpu": "allocatable_cpu_cores", "memory": "allocatable_memory_bytes"}
+_FULL_NODES = 0.6
+"""A request that an empty node could meet says less about the pod than about how full the nodes are."""
+
+
 def _match(cluster: Cluster, pod: Thing, reason: str, message: str) -> Match:
+    room = _most(cluster, _ROOM[reason]) if reason in _ROOM else 0.0
+    fits = room > 0 and request(pod, reason) <= room
     return Match(
-        pod.component, _CAUSE[reason], 0.95, _K.SCHEDULING_FAILED,
+        pod.component, _CAUSE[reason], _FULL_NODES if fits else 0.95, _K.SCHEDULING_FAILED,
         f"no node takes {pod.name}: {_words(cluster, pod, reason)}",
         "The pod is placed without a change to it or to the nodes.",
         (pod.evidence, *(n.evidence for n in list(cluster.nodes.values())[:1])),
@@ -192,6 +199,7 @@ def _why_unbound(cluster: Cluster, claim: Thing) -> Iterator[tuple[str, str, flo
     if wanted and any("not found" in e.said("message") for e in _failures(cluster, claim)):
         yield "storage_class", "", 0.94
         return
+    made_on_demand = _made_on_demand(cluster, wanted)
     fits = sorted(
         ([str(m) for m in _list(entry.get("mismatches"))], text(entry, "volume") or "")
         for entry in claim.parts("candidates")
@@ -201,8 +209,24 @@ def _why_unbound(cluster: Cluster, claim: Thing) -> Iterator[tuple[str, str, flo
     best = len(fits[0][0]) if fits else 0
     for place, (misfits, volume) in enumerate(f for f in fits if len(f[0]) == best):
         for reason in misfits:
+            # Volumes of others do not stand in the way where each claim gets one made for it.
+            sure = 0.4 if made_on_demand and reason == "occupied" and not claim.said("volume") else 0.94
             if reason in _CLAIM_CAUSE:
-                yield reason, volume, max(0.3, 0.94 - 0.12 * (len(misfits) - 1) - 0.2 * place)
+                yield reason, volume, max(0.3, sure - 0.12 * (len(misfits) - 1) - 0.2 * place)
+    if not fits and wanted and _absent(cluster, wanted):
+        yield "storage_class", "", 0.9
+
+
+def _made_on_demand(cluster: Cluster, storage_class: str) -> bool:
+    """Whether a class has a provisioner that makes volumes when they are asked for."""
+    found = next((c for c in cluster.of("StorageClass") if c.name == storage_class), None)
+    return found is not None and not found.said("provisioner").endswith("no-provisioner")
+
+
+def _absent(cluster: Cluster, storage_class: str) -> bool:
+    """Whether the classes were read and this one is none of them."""
+    classes = cluster.of("StorageClass")
+    return bool(classes) and all(c.name != storage_class for c in classes)
 
 
 def _failures(cluster: Cluster, claim: Thing) -> list[Thing]:

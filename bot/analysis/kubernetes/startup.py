@@ -14,17 +14,43 @@ from connectors.model import JsonObject
 
 _K = FindingKind
 _SECRET = re.compile(
-    r"secrets? [\"“]?(?P<name>[\w.-]+)[\"”]? not found|couldn't find key \S+ in Secret (?P<key>[\w./-]+)", re.I
+    r"secrets? [\"“]?(?P<name>[\w.-]+)[\"”]? not found|couldn't find key \S+ in Secret (?P<key>[\w./-]+)|"
+    r"references? non-?existent secret key: (?P<part>[\w.-]+)",
+    re.I,
 )
 _DENIED = re.compile(
-    r"permission denied|EACCES|operation not permitted|read-only file system|AccessDeniedException", re.I
-)
-_OOM_INIT = re.compile(r"OOM-?killed|memory limit too low", re.I)
-_HEAP = re.compile(r"java\.lang\.OutOfMemoryError|JavaScript heap out of memory|fatal error: out of memory", re.I)
-_TAKEN = re.compile(
-    r"address already in use|EADDRINUSE|port(?: \d+)? (?:is |was )?already (?:in use|being used|allocated)|"
-    r"BindException|failed to bind|cannot bind|only one usage of each socket",
+    r"permission denied|\bEACCES\b|\bEPERM\b|\bEROFS\b|errno[ =:]*13\b|operation not permitted|read-only file ?system|"
+    r"AccessDeniedException|UnauthorizedAccessException|access to the path \S+ is denied|not writ(?:e)?able|"
+    r"(?:has|have) (?:wrong ownership|invalid permissions)|read-only directory|(?:no|insufficient) permissions? to",
     re.I,
+)
+_OTHER_RIGHT = re.compile(
+    r"\b(?:bind|listen|socket|dial|connect\w*|rpc|grpc)\b|permission denied (?:for|to set|on resource)|"
+    r"(?:publickey|password)\b|\bRBAC\b|cannot (?:get|list|watch) resource",
+    re.I,
+)
+"""Rights to ports, tables, machines and objects of the API: nothing of a volume."""
+_OOM_INIT = re.compile(
+    r"OOM-?killed|memory limit (?:\d+ )?(?:is )?too low|minimum memory limit|unable to set memory limit|"
+    r"cannot allocate memory|memory\.(?:limit_in_bytes|max): (?:device or resource busy|invalid argument)",
+    re.I,
+)
+_HEAP = re.compile(
+    r"java\.lang\.OutOfMemoryError|insufficient memory for the Java Runtime|could not reserve enough space for|"
+    r"JavaScript heap out of memory|fatal error: (?:runtime: )?(?:cannot allocate|out of) memory|"
+    r"System\.OutOfMemoryException|\bMemoryError\b|NoMemoryError|std::bad_alloc|"
+    r"Allowed memory size of \d+ bytes exhausted|memory allocation of \d+ bytes failed|"
+    r"(?:eheap|binary)_alloc: Cannot allocate",
+)
+_TAKEN = re.compile(
+    r"address (?:is )?already in use|\bEADDRINUSE\b|"
+    r"port(?: \d+)? (?:is |was )?already (?:in use|being used|allocated|bound|taken)|"
+    r"BindException|failed to bind|(?:cannot|unable to|could not|can't) bind|only one usage of each socket|"
+    r"connection in use: \(|port \d+ (?:is )?(?:not available|unavailable)|another process .{0,30}port",
+    re.I,
+)
+_NOT_TAKEN = re.compile(
+    r"assign requested address|EADDRNOTAVAIL|permission denied|EACCES|no such (?:host|device)", re.I
 )
 _PROXIES = frozenset({"istio-proxy", "linkerd-proxy"})
 _ISTIO_PORTS = frozenset({15000, 15001, 15004, 15006, 15008, 15020, 15021, 15053, 15090})
@@ -38,14 +64,23 @@ def secret_missing(cluster: Cluster) -> Iterator[Match]:
             continue
         waiting = [(f"{text(c, 'reason')} {text(c, 'message')}", pod.evidence) for c in pod.parts("containers")]
         events = cluster.events_of("Pod", pod.name, "Failed", "FailedMount")
-        said = [*waiting, *((e.said("message"), e.evidence) for e in events)]
+        # What kept a container from starting is over once it has started.
+        told = [] if _all_started(pod) else events
+        said = [*waiting, *((e.said("message"), e.evidence) for e in told)]
         hit = next(((f, e) for message, e in said if (f := _SECRET.search(message))), None)
         if hit:
-            yield _secret(pod, hit[0]["name"] or hit[0]["key"], (pod.evidence, hit[1]), 0.95)
+            yield _secret(pod, hit[0]["name"] or hit[0]["key"] or hit[0]["part"], (pod.evidence, hit[1]), 0.95)
     for reference in cluster.of("ConfigReference"):
         unready = [p for p in cluster.pods_of(reference.app) if not pod_is_ready(p)]
         if reference.said("kind") == "Secret" and reference.said("where") != "imagePullSecrets" and unready:
             yield _secret(unready[0], reference.said("ref"), (reference.evidence,), 0.9)
+
+
+def _all_started(pod: Thing) -> bool:
+    containers = plain_containers(pod)
+    return bool(containers) and all(
+        text(c, "state") == "running" or (number(c, "restarts") or 0) > 0 or "last_reason" in c for c in containers
+    )
 
 
 def _secret(pod: Thing, name: str, evidence: tuple[str, ...], confidence: float) -> Match:
@@ -61,16 +96,29 @@ def volume_not_permitted(cluster: Cluster) -> Iterator[Match]:
     """A container fails on its volume: its log says so, or it ends at once with nothing else to explain it."""
     for pod in cluster.pods:
         for container in plain_containers(pod):
-            if not _keeps_failing(container) or not _own_mounts(pod, container):
+            own = _own_mounts(pod, container)
+            if not _keeps_failing(container) or not (own or _mounts(container)):
                 continue
-            line = next(cluster.lines(_DENIED, service=pod.app), None)
-            mounts = cluster.events_of("Pod", pod.name, "FailedMount", "Failed")
-            event = next((e for e in mounts if _DENIED.search(e.said("message"))), None)
-            if line or event:
-                evidence = line.evidence if line else event.evidence if event else pod.evidence
-                yield _volume(pod, container, 0.93, (pod.evidence, evidence))
-            elif _ends_at_once(container):
+            told = _denied(cluster, pod, container)
+            if told and (own or told[1]):
+                yield _volume(pod, container, 0.93, (pod.evidence, told[0]))
+            elif own and _ends_at_once(container):
                 yield _volume(pod, container, 0.55, (pod.evidence,))
+
+
+def _denied(cluster: Cluster, pod: Thing, container: JsonObject) -> tuple[str, bool] | None:
+    """The evidence of a refusal in the log, the last words or an event of a pod, and whether it names a mount."""
+    lines = [(line.line, line.evidence) for line in cluster.lines(_DENIED, service=pod.app)]
+    last = [(text(container, key) or "", pod.evidence) for key in ("message", "last_message")]
+    events = [(e.said("message"), e.evidence) for e in cluster.events_of("Pod", pod.name, "FailedMount", "Failed")]
+    refused = [(w, e) for w, e in (*lines, *last, *events) if _DENIED.search(w) and not _OTHER_RIGHT.search(w)]
+    named = [e for words, e in refused if any(path in words for path in _mounts(container))]
+    return (named[0], True) if named else (refused[0][1], False) if refused else None
+
+
+def _mounts(container: JsonObject) -> list[str]:
+    paths = (text(m, "path") or "" for m in objects(container, "mounts"))
+    return [path for path in paths if len(path) > 1 and not path.startswith("/var/run/secrets/")]
 
 
 def _keeps_failing(container: JsonObject) -> bool:
@@ -85,7 +133,7 @@ def _own_mounts(pod: Thing, container: JsonObject) -> list[str]:
     return [text(m, "path") or "" for m in objects(container, "mounts") if text(m, "volume") in outside]
 
 
-_STORAGE = frozenset({"PersistentVolumeClaim", "hostPath", "nfs", "csi"})
+_STORAGE = frozenset({"PersistentVolumeClaim", "hostPath", "nfs", "csi", "ephemeral", "cephfs", "glusterfs", "iscsi"})
 
 
 def _ends_at_once(container: JsonObject) -> bool:
@@ -95,7 +143,7 @@ def _ends_at_once(container: JsonObject) -> bool:
 
 
 def _volume(pod: Thing, container: JsonObject, confidence: float, evidence: tuple[str, ...]) -> Match:
-    path = ", ".join(_own_mounts(pod, container)[:2])
+    path = ", ".join((_own_mounts(pod, container) or _mounts(container))[:2])
     user = mapping(container, "security").get("run_as_user") or mapping(pod.fields, "spec", "security").get(
         "run_as_user"
     )
@@ -113,16 +161,33 @@ def _volume(pod: Thing, container: JsonObject, confidence: float, evidence: tupl
 def killed_for_memory(cluster: Cluster) -> Iterator[Match]:
     """The kernel killed a container of a pod that is not well, or its first process could not even start."""
     for pod in cluster.pods:
-        for container in plain_containers(pod):
+        for container in pod.parts("containers"):
             if "OOMKilled" in {text(container, "reason"), text(container, "last_reason")}:
-                recent = not flag(container, "ready") or _recent(cluster, container)
-                yield _oom(pod, container, 0.95 if recent else 0.35, (pod.evidence,))
+                yield _oom(pod, container, _sure_of_kill(cluster, container), (pod.evidence,))
+            elif _OOM_INIT.search(_last_words(container)) and not pod_is_ready(pod):
+                yield _oom(pod, container, 0.95, (pod.evidence,))
             elif _killed_hard(cluster, pod, container):
                 yield _oom(pod, container, 0.65, (pod.evidence,))
         events = cluster.events_of("Pod", pod.name, "FailedCreatePodSandBox", "Failed", "BackOff", "FailedStart")
         hit = next((e for e in events if _OOM_INIT.search(e.said("message"))), None)
         if hit and not pod_is_ready(pod) and plain_containers(pod):
             yield _oom(pod, _tightest(pod), 0.95, (pod.evidence, hit.evidence))
+
+
+def _sure_of_kill(cluster: Cluster, container: JsonObject) -> float:
+    """A container that came back and is well says less than one that is down; an old kill says little."""
+    if not flag(container, "ready") and not _finished(container):
+        return 0.95
+    return 0.85 if _recent(cluster, container) else 0.35
+
+
+def _finished(container: JsonObject) -> bool:
+    """An init container that did its work."""
+    return text(container, "state") == "terminated" and number(container, "exit_code") == 0
+
+
+def _last_words(container: JsonObject) -> str:
+    return " ".join(text(container, key) or "" for key in ("reason", "message", "last_reason", "last_message"))
 
 
 def _killed_hard(cluster: Cluster, pod: Thing, container: JsonObject) -> bool:
@@ -160,7 +225,7 @@ def port_taken_in_pod(cluster: Cluster) -> Iterator[Match]:
     for pod in cluster.pods:
         containers = plain_containers(pod)
         clash = _clash(containers)
-        line = next(cluster.lines(_TAKEN, service=pod.app), None)
+        line = next((n for n in cluster.lines(_TAKEN, service=pod.app) if not _NOT_TAKEN.search(n.line)), None)
         own = [c for c in containers if text(c, "name") not in _PROXIES]
         failing = any(_keeps_failing(c) and _ends_at_once(c) for c in containers)
         if pod_is_ready(pod) or len(containers) < 2 or not (clash or line or (failing and len(own) > 1)):
@@ -200,9 +265,13 @@ def _clash(containers: list[JsonObject]) -> int | None:
     return None
 
 
-_PORT_NAMES = re.compile(r"^(?:SERVER_|HTTP_|LISTEN_|APP_)?PORT$")
+_PORT_NAMES = re.compile(r"^(?:[A-Z0-9]+_)*(?:SERVER|HTTP|HTTPS|LISTEN|APP|WEB|BIND|SERVICE|GRPC|ADMIN)?_?PORT$")
+_ELSEWHERE = re.compile(r"DB|SQL|REDIS|MONGO|KAFKA|RABBIT|MQ|_HOST|REMOTE|TARGET|UPSTREAM|SMTP|_SERVICE_PORT", re.I)
+"""Variables that tell the port of another party; `X_SERVICE_PORT` is what Kubernetes itself tells of Services."""
 _PORT_FLAG = re.compile(
-    r"(?:--?(?:server[.-])?port[= ]|\s-[lp] ?|listen(?:-address)?[= ]\S*:|LISTEN:|\blisten |\bhttp\.server )(\d{2,5})\b"
+    r"(?:-(?:D|-)?(?:[\w-]+[.-])*port[= ]|\s-[lp] ?|(?:listen|bind|addr|address)(?:-address)?[= ]\S*:|LISTEN:|"
+    r"\blisten |\bhttp\.server |\b(?:nc|ncat|netcat)\s+(?:-\S+\s+)*(?:0\.0\.0\.0\s+)?)(\d{2,5})\b",
+    re.I,
 )
 
 
@@ -210,10 +279,11 @@ def _wanted(container: JsonObject) -> set[int]:
     found = {number(p, "port") or 0 for p in objects(container, "ports")}
     for entry in objects(container, "env"):
         value = text(entry, "value") or ""
-        if _PORT_NAMES.match(text(entry, "name") or "") and value.isdigit():
+        name = text(entry, "name") or ""
+        if _PORT_NAMES.match(name) and value.isdigit() and not _ELSEWHERE.search(name):
             found.add(int(value))
     words = " ".join(str(w) for key in ("command", "args") for w in _words(container, key))
-    found.update(int(port) for port in _PORT_FLAG.findall(words))
+    found.update(int(m[1]) for m in _PORT_FLAG.finditer(words) if not _ELSEWHERE.search(m[0]))
     return found - {0}
 
 
