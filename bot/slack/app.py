@@ -19,6 +19,7 @@ from bot.slack.people import People
 from bot.slack.ports import Extras, InvestigationVerbs, PublishingStore
 from bot.slack.publisher.limiter import Limiter
 from bot.slack.publisher.publisher import Publisher
+from bot.slack.publisher.shared import SharedTurns
 from bot.slack.receiver.dispatch import Receiver
 from bot.slack.receiver.http import HttpAnswer, HttpReceiver, RawHeaders
 from bot.slack.receiver.socket_mode import SocketReceiver
@@ -47,9 +48,8 @@ class SlackFace:
         _check(config)
         self._config = config
         extras = extras or Extras()
-        self.web = SlackWeb(
-            token=config.bot_token, base_url=config.api_base_url, limiter=Limiter(scale=1 / config.slack_pace)
-        )
+        limiter = Limiter(scale=1 / config.slack_pace, shared=SharedTurns(store.turns))
+        self.web = SlackWeb(token=config.bot_token, base_url=config.api_base_url, limiter=limiter)
         self._follow_groups = extras.follow_groups
         people, self._answers = People(self.web), Answers(self.web)
         self._people = people

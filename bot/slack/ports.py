@@ -14,7 +14,8 @@ from bot.domain.remediation import Proposal
 from bot.services.ask import Answered
 from bot.services.investigations import OpenRequest
 from bot.slack.anomaly_ports import AnomalyVerbs
-from bot.store import Outgoing, Posted
+from bot.store import Outgoing, Posted, RoleBinding
+from bot.store.turns import Turns
 from connectors.model import Health
 
 
@@ -44,6 +45,8 @@ class InvestigationVerbs(Protocol):
 class PublishingStore(Protocol):
     """`bot.store.Store`, as far as the publisher uses it."""
 
+    @property
+    def turns(self) -> Turns: ...
     async def investigation(self, investigation_id: str) -> Investigation: ...
     async def evidence(self, ids: Sequence[str]) -> Sequence[Evidence]: ...
     async def proposal(self, proposal_id: str) -> Proposal: ...
@@ -82,6 +85,21 @@ class ProposalVerbs(Protocol):
     ) -> str: ...
 
 
+class RoleVerbs(Protocol):
+    """`bot.services.granting.Granting`, as far as Slack uses it."""
+
+    @property
+    def squads(self) -> Sequence[str]: ...
+    async def may(self, by: Principal) -> bool: ...
+    async def given(self) -> Sequence[RoleBinding]: ...
+    async def grant(
+        self, role: str, user: str, *, squad: str | None, by: Principal, delivery_id: str | None = None
+    ) -> str: ...
+    async def revoke(
+        self, role: str, user: str, *, squad: str | None, by: Principal, delivery_id: str | None = None
+    ) -> str: ...
+
+
 @dataclass(frozen=True)
 class Extras:
     """Parts that may not be set up. Each callable gets the typed text and who typed it, and gives what to show.
@@ -99,6 +117,7 @@ class Extras:
     health: Callable[[], Awaitable[Mapping[str, Health]]] | None = None
     role: Callable[[Principal], Awaitable[str]] | None = None
     proposals: ProposalVerbs | None = None
+    roles: RoleVerbs | None = None
     anomalies: AnomalyVerbs | None = None
     follow_groups: Callable[[MembersOf], Awaitable[None]] | None = None
 

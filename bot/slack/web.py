@@ -60,6 +60,7 @@ class SlackWeb:
         return self._client
 
     async def close(self) -> None:
+        await self.limiter.settled()
         if self._session is not None:
             await self._session.close()
 
@@ -102,14 +103,16 @@ class SlackWeb:
                 json=None if read else params,
             )
         except SlackApiError as error:
-            self._refused(method, params, error)
+            retry_after_s = self._refused(method, error)
+            await self.limiter.close(method, str(params.get("channel", "")), retry_after_s)
             return None
         except (aiohttp.ClientError, TimeoutError, OSError, SlackClientError) as error:
             raise SlackUnreachable(f"{method}: {type(error).__name__}") from error
         data: Any = answer.data
         return data if isinstance(data, dict) else {}
 
-    def _refused(self, method: str, params: Params, error: SlackApiError) -> None:
+    def _refused(self, method: str, error: SlackApiError) -> float:
+        """The seconds that a 429 asks for; any other refusal is raised."""
         response: Any = error.response
         status = int(getattr(response, "status_code", 0) or 0)
         data = response.data if isinstance(getattr(response, "data", None), dict) else {}
@@ -118,8 +121,7 @@ class SlackWeb:
             headers = {str(k).lower(): v for k, v in dict(response.headers).items()}
             retry_after_s = float(headers.get("retry-after", 30))
             log.info("slack asks to wait", extra={"method": method, "retry_after_s": retry_after_s})
-            self.limiter.close(method, str(params.get("channel", "")), retry_after_s)
-            return
+            return retry_after_s
         if status >= 500 or name in _LATER or not name:
             raise SlackUnreachable(f"{method}: {name or status}") from error
         details = "; ".join(map(str, (data.get("response_metadata") or {}).get("messages") or []))

@@ -26,6 +26,7 @@ from bot.store.search import Search
 from bot.store.showing import Showing
 from bot.store.signals import Signals, wait_for
 from bot.store.sweep_states import SweepStates
+from bot.store.turns import Turns
 from bot.store.writing import (
     EMPTY,
     INVESTIGATION_PREFIX,
@@ -251,6 +252,12 @@ class Store(Queue, Showing):
     def sweep_states(self) -> SweepStates:
         """What sweeps have learned."""
         return SweepStates(ask=self._ask, write=self._again, workspace=self._workspace)
+
+    @property
+    def turns(self) -> Turns:
+        """What is limited for all processes together, such as calls of Slack. Asked once: an answer soon, or none."""
+        backend = self._backend
+        return Turns(ask=backend.read, write=backend.write, workspace=self._workspace, alone=backend.alone)
 
     @property
     def query_history(self) -> QueryHistory:

@@ -17,6 +17,7 @@ from tests.store.forgetting_contract import ForgettingContract
 from tests.store.log_contract import LogContract, whole_run
 from tests.store.outbox_contract import OutboxContract
 from tests.store.samples import created, moved
+from tests.store.turns_contract import TurnsContract
 from tests.support.servers import PostgresServer
 
 pytestmark = pytest.mark.servers
@@ -55,6 +56,10 @@ class TestClaims(ClaimsContract):
 
 
 class TestOutbox(OutboxContract):
+    pass
+
+
+class TestTurns(TurnsContract):
     pass
 
 

@@ -18,6 +18,7 @@ from tests.store.forgetting_contract import ForgettingContract
 from tests.store.log_contract import LogContract, whole_run
 from tests.store.outbox_contract import OutboxContract
 from tests.store.samples import created, moved
+from tests.store.turns_contract import TurnsContract
 
 
 @pytest.fixture
@@ -38,6 +39,10 @@ class TestClaims(ClaimsContract):
 
 
 class TestOutbox(OutboxContract):
+    pass
+
+
+class TestTurns(TurnsContract):
     pass
 
 

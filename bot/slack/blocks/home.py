@@ -10,8 +10,10 @@ from bot.domain.investigation import Investigation
 from bot.domain.remediation import Proposal
 from bot.slack.blocks.elements import clock_time, context, divider, header, section
 from bot.slack.blocks.limits import VIEW_BLOCKS, Block
+from bot.slack.blocks.roles import roles_blocks
 from bot.slack.blocks.text import escape_line
 from bot.slack.blocks.words import percent, source_name, state_words
+from bot.store import RoleBinding
 from connectors.model import Health, HealthStatus
 
 MOST = 15
@@ -32,6 +34,8 @@ class HomeFacts:
     anomalies: Sequence[Anomaly] | None = None
     health: dict[str, Health] | None = None
     role: str | None = None
+    roles: Sequence[RoleBinding] | None = None
+    """Those that were given; None for everybody but admins."""
 
 
 def home_view(facts: HomeFacts) -> Block:
@@ -50,6 +54,7 @@ def home_view(facts: HomeFacts) -> Block:
     blocks += [
         header("Your role"),
         section(role),
+        *(roles_blocks(facts.roles) if facts.roles is not None else []),
         divider(),
         context("`/investigate help` shows everything you can type."),
     ]

@@ -21,8 +21,12 @@ class Home:
             said = {"channel_id": event["channel"], "prompts": prompts, "title": "Try one of these"}
             self._desk.answers.call("assistant.threads.setSuggestedPrompts", said)
         else:
-            self._desk.answers.later(self._publish(act))
+            self.redraw(act)
         return None
+
+    def redraw(self, act: Act) -> None:
+        """Show this person's Home as it is now."""
+        self._desk.answers.later(self._publish(act))
 
     async def _publish(self, act: Act) -> None:
         view = home_view(await self._facts(act))
@@ -41,4 +45,5 @@ class Home:
             recent=seen_by(act, await verbs.recent(by=act.by, limit=20))[:5],
             health=dict(await extras.health()) if extras.health else None,
             role=await extras.role(act.by) if extras.role else None,
+            roles=await extras.roles.given() if extras.roles and await extras.roles.may(act.by) else None,
         )

@@ -13,6 +13,8 @@ from slack_bolt.response import BoltResponse
 from bot.slack.anomaly_actions import AnomalyActions
 from bot.slack.anomaly_blocks import DISMISS, INVESTIGATE, MUTE, SNOOZE, USEFUL
 from bot.slack.blocks.proposal import APPROVE, APPROVE_FORM, DETAILS, REJECT, REJECT_FORM, refused_modal
+from bot.slack.blocks.roles import FORM as ROLE_FORM
+from bot.slack.blocks.roles import GIVE, TAKE
 from bot.slack.blocks.text import from_slack
 from bot.slack.incoming import Body, Place, action_of, is_human_message
 from bot.slack.listeners.actions import FEEDBACK, Actions
@@ -21,6 +23,7 @@ from bot.slack.listeners.conversations import Conversations
 from bot.slack.listeners.desk import Desk, Handler, NotStored
 from bot.slack.listeners.home import Home
 from bot.slack.listeners.proposals import Proposals
+from bot.slack.listeners.roles import RoleBook
 
 Listener = Callable[..., Awaitable[Any]]
 ANY = re.compile(".*")
@@ -33,7 +36,9 @@ def register(app: AsyncApp, desk: Desk) -> None:
     """
     commands = Commands(desk)
     conversations, actions, home = Conversations(desk, commands), Actions(desk, commands), Home(desk)
-    app.action(ANY)(_one_of({name: _click(desk, do) for name, do in _buttons(desk, actions).items()}))
+    roles = RoleBook(desk, home)
+    buttons = _buttons(desk, actions) | {GIVE: roles.ask, TAKE: roles.take}
+    app.action(ANY)(_one_of({name: _click(desk, do) for name, do in buttons.items()}))
     app.event("app_mention")(_event(desk, conversations.mention))
     app.event("message")(_event(desk, conversations.message))
     app.event("app_home_opened")(_event(desk, home.opened))
@@ -45,6 +50,7 @@ def register(app: AsyncApp, desk: Desk) -> None:
     app.view("rerun")(_form(desk, actions.rerun, field="since"))
     app.view(APPROVE_FORM)(_plain_form(desk, Proposals(desk).approve_sent))
     app.view(REJECT_FORM)(_form(desk, Proposals(desk).reject_sent, field="why"))
+    app.view(ROLE_FORM)(_form(desk, roles.sent, field="role"))
     app.view_closed(ANY)(_nothing)
 
 

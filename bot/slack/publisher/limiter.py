@@ -1,72 +1,18 @@
-"""Slack's rate tiers, kept before Slack has to: who waits the shortest is decided by importance, then by age.
-
-Figures: https://docs.slack.dev/apis/web-api/rate-limits; a little is left unused because clocks and networks differ.
-Posts use all of their minute: a call counts from when it was answered, which is never before Slack counted it.
+"""Turns to call Slack, kept inside its tiers before Slack has to: who waits the shortest is decided by importance,
+then by age. Each turn is also taken from the database, so that processes count together and a restart forgets none.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
-from dataclasses import dataclass, field
-from enum import IntEnum
+from collections import defaultdict
+from dataclasses import dataclass
 
+from bot.slack.publisher.shared import SharedTurns
+from bot.slack.publisher.windows import Priority, Windows, bucket, key
 
-class Priority(IntEnum):
-    """Smaller goes first."""
-
-    CLICK = 0
-    REPORT = 1
-    EVIDENCE = 2
-    PROGRESS = 3
-
-
-MINUTE_S = 60.5
-_TIERS = {2: 18, 3: 47, 4: 95, 5: 560}
-_METHODS = {
-    2: "chat.startStream chat.stopStream conversations.list users.list usergroups.list usergroups.users.list",
-    3: "chat.update chat.delete conversations.history conversations.replies conversations.info conversations.join "
-    "conversations.open",
-    4: "chat.appendStream chat.postEphemeral views.open views.push views.update views.publish users.info",
-    5: "auth.test chat.getPermalink",
-}
-PER_MINUTE = {name: _TIERS[tier] for tier, names in _METHODS.items() for name in names.split()}
-POST_PER_CHANNEL = ((1, 0.3), (60, MINUTE_S))
-POST_PER_WORKSPACE = ((285, MINUTE_S),)
-SHARES = {Priority.PROGRESS: 0.75, Priority.EVIDENCE: 0.5}
-"""What may be used of a window, so that a report does not wait a minute for the evidence that went before it."""
-
-
-@dataclass(slots=True)
-class _Hit:
-    at_s: float
-
-
-@dataclass
-class _Window:
-    """At most `limit` calls in any `span_s` seconds, by when each was answered at the latest."""
-
-    limit: int
-    span_s: float
-    hits: deque[_Hit] = field(default_factory=deque)
-    under_way: deque[_Hit] = field(default_factory=deque)
-
-    def wait_s(self, now_s: float, *, share: float) -> float:
-        while self.hits and self.hits[0].at_s <= now_s - self.span_s:
-            self.hits.popleft()
-        room = max(1, int(self.limit * share))
-        return 0.0 if len(self.hits) < room else self.hits[-room].at_s + self.span_s - now_s
-
-    def count(self, now_s: float) -> None:
-        hit = _Hit(now_s)
-        self.hits.append(hit)
-        self.under_way.append(hit)
-
-    def landed(self, now_s: float) -> None:
-        """The oldest call under way was answered: Slack counted it between its turn and now."""
-        if self.under_way:
-            self.under_way.popleft().at_s = now_s
+__all__ = ["Limiter", "Priority"]
 
 
 @dataclass(eq=False)
@@ -78,19 +24,37 @@ class _Waiter:
 
 
 class Limiter:
-    """Turns to call a method. `scale`: how many seconds of Slack pass in one of the wall (1 outside of tests)."""
+    """Turns to call a method. `scale`: how many seconds of Slack pass in one of the wall (1 outside of tests).
 
-    def __init__(self, *, scale: float = 1.0) -> None:
-        self._scale = scale
-        self._windows: dict[tuple[str, str, float], _Window] = {}
+    `shared`: what all processes count together; without it this process counts alone.
+    """
+
+    def __init__(self, *, scale: float = 1.0, shared: SharedTurns | None = None) -> None:
+        self._scale, self._shared = scale, shared
+        self._windows = Windows()
         self._closed: dict[tuple[str, str], float] = {}
+        self._held: dict[tuple[str, str], dict[Priority, float]] = defaultdict(dict)
         self._waiting: dict[str, list[_Waiter]] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
     async def turn(self, method: str, channel: str, priority: Priority, *, since: float | None = None) -> None:
         """Wait until the method may be called now; the call is counted. Cancelling gives the place up."""
+        since = time.monotonic() if since is None else since
+        while True:
+            await self._own_turn(method, channel, priority, since)
+            if self._shared is None:
+                return
+            windows = self._windows.of(method, channel)
+            wait_s = await self._shared.take(bucket(method, channel), windows, priority, scale=self._scale)
+            if wait_s <= 0:
+                return
+            for window in windows:
+                window.uncount()
+            self._held[key(method, channel)][priority] = time.monotonic() + wait_s
+
+    async def _own_turn(self, method: str, channel: str, priority: Priority, since: float) -> None:
         future = asyncio.get_running_loop().create_future()
-        waiter = _Waiter(channel, priority, since if since is not None else time.monotonic(), future)
+        waiter = _Waiter(channel, priority, since, future)
         self._waiting.setdefault(method, []).append(waiter)
         self._pump(method)
         try:
@@ -99,21 +63,36 @@ class Limiter:
             if waiter in self._waiting.get(method, []):
                 self._waiting[method].remove(waiter)
 
-    def close(self, method: str, channel: str, retry_after_s: float) -> None:
-        """Slack said 429: nothing of this kind goes out before `retry_after_s` seconds of the wall have passed."""
+    async def close(self, method: str, channel: str, retry_after_s: float) -> None:
+        """Slack said 429: nothing of this kind goes out, from any process, before so many seconds have passed."""
         until = time.monotonic() + retry_after_s + 0.1
-        key = self._key(method, channel)
-        self._closed[key] = max(until, self._closed.get(key, 0.0))
+        place = key(method, channel)
+        self._closed[place] = max(until, self._closed.get(place, 0.0))
+        if self._shared is not None:
+            await self._shared.close(bucket(method, channel), retry_after_s + 0.1)
 
     async def opened(self, method: str, channel: str) -> None:
-        """Wait while Slack wants nothing of this kind."""
-        left_s = self._closed.get(self._key(method, channel), 0.0) - time.monotonic()
-        if left_s > 0:
+        """Wait while Slack wants nothing of this kind, whoever it told."""
+        while True:
+            left_s = self._closed.get(key(method, channel), 0.0) - time.monotonic()
+            if left_s <= 0 and self._shared is not None:
+                left_s = await self._shared.closed_s(bucket(method, channel))
+            if left_s <= 0:
+                return
             await asyncio.sleep(left_s)
-            await self.opened(method, channel)
 
-    def _key(self, method: str, channel: str) -> tuple[str, str]:
-        return (method, channel if method == "chat.postMessage" else "")
+    def landed(self, method: str, channel: str) -> None:
+        """A call was answered, or will not be: Slack cannot have counted it later than now."""
+        now_s = time.monotonic() * self._scale
+        for window in self._windows.of(method, channel):
+            window.landed(now_s)
+        if self._shared is not None:
+            self._shared.landed(bucket(method, channel), scale=self._scale)
+
+    async def settled(self) -> None:
+        """Wait until everything that was to be written beside the calls is written."""
+        if self._shared is not None:
+            await self._shared.settled()
 
     def _pump(self, method: str) -> None:
         """Grant every turn that is free now, best first, and come back when the next one is."""
@@ -137,29 +116,14 @@ class Limiter:
             self._timers[method] = loop.call_later(max(0.005, soonest), self._pump, method)
 
     def _wait_s(self, method: str, waiter: _Waiter) -> float:
-        wall = time.monotonic()
-        closed = self._closed.get(self._key(method, waiter.channel), 0.0) - wall
-        share = SHARES.get(waiter.priority, 1.0)
-        waits = [w.wait_s(wall * self._scale, share=share) for w in self._of(method, waiter.channel)]
-        return max(closed, max(waits, default=0.0) / self._scale)
+        wall, place = time.monotonic(), key(method, waiter.channel)
+        held = (until for priority, until in self._held[place].items() if priority <= waiter.priority)
+        barred = max(self._closed.get(place, 0.0), *held, 0.0) - wall
+        windows = self._windows.of(method, waiter.channel)
+        waits = [window.wait_s(wall * self._scale, waiter.priority) for window in windows]
+        return max(barred, max(waits, default=0.0) / self._scale)
 
     def _count(self, method: str, channel: str) -> None:
         now_s = time.monotonic() * self._scale
-        for window in self._of(method, channel):
+        for window in self._windows.of(method, channel):
             window.count(now_s)
-
-    def landed(self, method: str, channel: str) -> None:
-        """A call was answered, or will not be: Slack cannot have counted it later than now."""
-        now_s = time.monotonic() * self._scale
-        for window in self._of(method, channel):
-            window.landed(now_s)
-
-    def _of(self, method: str, channel: str) -> list[_Window]:
-        if method == "chat.postMessage":
-            own = [self._window(method, channel, limit, span) for limit, span in POST_PER_CHANNEL]
-            return own + [self._window(method, "", limit, span) for limit, span in POST_PER_WORKSPACE]
-        limit = PER_MINUTE.get(method)
-        return [self._window(method, "", limit, MINUTE_S)] if limit else []
-
-    def _window(self, method: str, channel: str, limit: int, span_s: float) -> _Window:
-        return self._windows.setdefault((method, channel, span_s), _Window(limit, span_s))

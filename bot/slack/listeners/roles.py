@@ -1,0 +1,57 @@
+"""Buttons and the form about roles in the App Home. Whether somebody may is the service's to say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bot.errors import InvalidRequest
+from bot.slack.blocks.roles import EVERYWHERE, give_form
+from bot.slack.incoming import action_of
+from bot.slack.listeners.desk import Act, Desk
+from bot.slack.listeners.home import Home
+from bot.slack.ports import RoleVerbs
+
+
+class RoleBook:
+    """Each method gives a sentence for whoever clicked, or None; the Home tab is drawn anew after a change."""
+
+    def __init__(self, desk: Desk, home: Home) -> None:
+        self._desk = desk
+        self._home = home
+
+    @property
+    def _verbs(self) -> RoleVerbs:
+        if self._desk.extras.roles is None:
+            raise InvalidRequest("Roles are not given in Slack in this installation.")
+        return self._desk.extras.roles
+
+    async def ask(self, act: Act) -> str | None:
+        self._desk.answers.show(str(act.body["trigger_id"]), give_form(self._verbs.squads))
+        return None
+
+    async def sent(self, act: Act) -> str | None:
+        """The form was sent."""
+        values = (act.body["view"].get("state") or {}).get("values") or {}
+        squad = _chosen(values, "squad")
+        await self._verbs.grant(
+            _chosen(values, "role"),
+            _chosen(values, "who"),
+            squad=None if squad == EVERYWHERE else squad,
+            by=act.by,
+            delivery_id=act.delivery_id,
+        )
+        self._home.redraw(act)
+        return None
+
+    async def take(self, act: Act) -> str | None:
+        role, _, rest = action_of(act.body)[1].partition("|")
+        user, _, squad = rest.partition("|")
+        await self._verbs.revoke(role, user, squad=squad or None, by=act.by, delivery_id=act.delivery_id)
+        self._home.redraw(act)
+        return None
+
+
+def _chosen(values: dict[str, Any], name: str) -> str:
+    element = values.get(name, {}).get(name, {})
+    option = element.get("selected_option") or {}
+    return str(element.get("selected_user") or option.get("value") or "")
