@@ -285,6 +285,7 @@ async def slack_face(app: App, mode: SlackMode) -> SlackFace:
         health=app.catalogue.check,
         role=app.role_words,
         proposals=app.remedies.decisions,
+        roles=app.remedies.granting,
         follow_groups=app.remedies.groups.run,
         runbooks=app.remedies.runbook_words,
         sweeps=app.watch.words,

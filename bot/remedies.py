@@ -14,6 +14,7 @@ from bot.domain.access import Principal, Squad
 from bot.services.approvals import ApprovalGate, Decisions
 from bot.services.audit import Seals
 from bot.services.execute import Execute
+from bot.services.granting import Granting
 from bot.services.groups import Groups
 from bot.services.policy import AccessFile, Roles, with_access
 from bot.services.propose import Proposer
@@ -39,6 +40,7 @@ class Remedies:
     remediation: Remediation
     books: Callable[[], Sequence[Runbook]]
     groups: Groups
+    granting: Granting
 
     async def runbook_words(self, words: str, by: Principal) -> str:
         """What a search of the runbooks finds, for Slack: our own text, so it needs no escaping."""
@@ -90,7 +92,8 @@ def make_remedies(*, store: Store, execute: Execute, roles: Roles, clock: Clock,
     )
     decisions = Decisions(store=store, roles=roles, clock=clock, decided=remediation.kick)
     groups = Groups(store=store, access=roles.access, squads=roles.squads, clock=clock)
-    return Remedies(roles, decisions, proposer, remediation, books, groups)
+    granting = Granting(store=store, roles=roles, clock=clock)
+    return Remedies(roles, decisions, proposer, remediation, books, groups, granting)
 
 
 def _beginning(body: str) -> str:

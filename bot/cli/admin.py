@@ -5,29 +5,20 @@ from __future__ import annotations
 import getpass
 
 from bot.app import open_store
-from bot.domain.access import Role
-from bot.domain.events import EventKind, NewEvent
-from bot.errors import InvalidRequest
+from bot.domain.events import EventKind
+from bot.services.granting import role_event, words_of, write_role
 from bot.settings import Settings
-from bot.store import Store
-from connectors.model import JsonObject, SystemClock
-
-_STREAM = "access"
-_MOST = 10_000
+from connectors.model import SystemClock
 
 
 async def grant(settings: Settings, role: str, user: str, *, squad: str | None) -> None:
     """Give a role; in one squad, or everywhere."""
-    payload = _payload(role, user, squad)
-    await _append(settings, EventKind.ROLE_GRANTED, payload)
-    print(f"{user} is {_words(payload)} now.")
+    print(f"{user} is {await _write(settings, EventKind.ROLE_GRANTED, role, user, squad=squad)} now.")
 
 
 async def revoke(settings: Settings, role: str, user: str, *, squad: str | None) -> None:
     """Take a role back. It is gone for approvals that were given already, too."""
-    payload = _payload(role, user, squad)
-    await _append(settings, EventKind.ROLE_REVOKED, payload)
-    print(f"{user} is not {_words(payload)} any more.")
+    print(f"{user} is not {await _write(settings, EventKind.ROLE_REVOKED, role, user, squad=squad)} any more.")
 
 
 async def list_roles(settings: Settings) -> None:
@@ -44,32 +35,13 @@ async def list_roles(settings: Settings) -> None:
         print("No roles were granted here.")
 
 
-def _payload(role: str, user: str, squad: str | None) -> JsonObject:
-    known = [one.value for one in Role if one is not Role.VIEWER]
-    if role not in known:
-        raise InvalidRequest(f"There is no role {role!r} to give. Known: {', '.join(known)}.")
-    if role == Role.LEAD.value and not squad:
-        raise InvalidRequest("A lead leads a squad: add --squad NAME.")
-    return {"principal_id": user, "role": role, "squad": squad or ""}
-
-
-def _words(payload: JsonObject) -> str:
-    return f"{payload['role']} of squad {payload['squad']}" if payload["squad"] else f"{payload['role']} everywhere"
-
-
-async def _append(settings: Settings, kind: EventKind, payload: JsonObject) -> None:
-    clock = SystemClock()
+async def _write(settings: Settings, kind: EventKind, role: str, user: str, *, squad: str | None) -> str:
+    """The role in words, once it is written."""
+    clock, actor = SystemClock(), f"cli:{getpass.getuser()}"
+    event = role_event(kind, role=role, user=user, squad=squad, actor=actor, at=clock.now())
     store = await open_store(settings, clock)
     try:
-        event = NewEvent(kind=kind, actor=f"cli:{getpass.getuser()}", at=clock.now(), payload=payload)
-        await store.append(_STREAM, expected_seq=await _end(store), events=[event])
+        await write_role(store, event)
     finally:
         await store.close()
-
-
-async def _end(store: Store) -> int:
-    """How far the stream of roles has got."""
-    seq = 0
-    while found := await store.read(_STREAM, after=seq, limit=_MOST):
-        seq = found[-1].seq
-    return seq
+    return words_of(event.payload)

@@ -74,6 +74,11 @@ class Roles:
         self.policy = access.policy
         self.squads = tuple(squads)
 
+    @property
+    def named(self) -> frozenset[str]:
+        """Everybody whom files and environment give a role."""
+        return frozenset(self._given)
+
     async def surroundings(self) -> Surroundings:
         """Policy and everybody's roles now."""
         grants = dict(self._given)

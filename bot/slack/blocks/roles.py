@@ -13,6 +13,7 @@ GIVE, TAKE, FORM = "role_give", "role_take", "role_form"
 EVERYWHERE = "everywhere"
 _MOST = 15
 _MOST_SQUADS = 99
+_LONGEST = 150  # of a value in a menu
 _ROLES = (
     ("responder", "Responder: approves up to medium risk"),
     ("lead", "Lead of a squad: approves high risk there"),
@@ -33,9 +34,15 @@ def roles_blocks(given: Sequence[RoleBinding]) -> list[Block]:
 
 def _line(one: RoleBinding) -> Block:
     place = f"of squad {escape_line(one.squad, 80)}" if one.squad else EVERYWHERE
-    told = f"<@{escape_line(one.principal_id, 40)}> · {one.role.value} {place} · by {escape_line(one.granted_by, 60)}"
+    told = f"{_name(one.principal_id)} · {one.role.value} {place} · by {escape_line(one.granted_by, 60)}"
     sure = confirm("Take it back?", "It counts no more from now on, also for approvals given before.", "Take", "Back")
     return section(told) | {"accessory": button("Take back", TAKE, value_of(one), confirm=sure)}
+
+
+def _name(principal_id: str) -> str:
+    """People by the name that Slack shows, API keys by their id."""
+    person = principal_id[:1] in ("U", "W") and principal_id.isalnum()
+    return f"<@{principal_id}>" if person else f"`{escape_line(principal_id, 80)}`"
 
 
 def value_of(one: RoleBinding) -> str:
@@ -46,7 +53,7 @@ def value_of(one: RoleBinding) -> str:
 def give_form(squads: Sequence[str]) -> Block:
     """Whom, which role, where."""
     people: Block = {"type": "users_select", "action_id": "who", "placeholder": plain("Somebody", 150)}
-    places = [EVERYWHERE, *squads[:_MOST_SQUADS]]
+    places = [EVERYWHERE, *[name for name in squads if len(name) <= _LONGEST][:_MOST_SQUADS]]
     blocks = [
         _input("who", "Who", people),
         _input("role", "Role", _select("role", _ROLES)),
@@ -57,10 +64,16 @@ def give_form(squads: Sequence[str]) -> Block:
     return view | {"callback_id": FORM, "submit": plain("Give", VIEW_TITLE), "blocks": blocks}
 
 
+def refused(said: str) -> Block:
+    """Why a click in the Home tab did not count."""
+    view: Block = {"type": "modal", "title": plain("Not done", VIEW_TITLE), "close": plain("Close", VIEW_TITLE)}
+    return view | {"blocks": [section(escape_line(said, 2_500))]}
+
+
 def _input(name: str, label: str, element: Block) -> Block:
     return {"type": "input", "block_id": name, "label": plain(label, 100), "element": element}
 
 
 def _select(name: str, choices: Sequence[tuple[str, str]]) -> Block:
-    options = [{"text": plain(clip(text, 75), 75), "value": value[:150]} for value, text in choices]
+    options = [{"text": plain(clip(text, 75), 75), "value": value} for value, text in choices]
     return {"type": "static_select", "action_id": name, "options": options, "placeholder": plain("Choose", 150)}

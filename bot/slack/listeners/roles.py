@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.errors import InvalidRequest
-from bot.slack.blocks.roles import EVERYWHERE, give_form
+from bot.errors import InvalidRequest, NotAllowed
+from bot.slack.blocks.limits import Block
+from bot.slack.blocks.roles import EVERYWHERE, give_form, refused
 from bot.slack.incoming import action_of
 from bot.slack.listeners.desk import Act, Desk
 from bot.slack.listeners.home import Home
@@ -26,7 +27,10 @@ class RoleBook:
         return self._desk.extras.roles
 
     async def ask(self, act: Act) -> str | None:
-        self._desk.answers.show(str(act.body["trigger_id"]), give_form(self._verbs.squads))
+        may = await self._verbs.may(act.by)
+        self._show(
+            act, give_form(self._verbs.squads) if may else refused("Roles are given by admins. Ask one of them.")
+        )
         return None
 
     async def sent(self, act: Act) -> str | None:
@@ -46,9 +50,15 @@ class RoleBook:
     async def take(self, act: Act) -> str | None:
         role, _, rest = action_of(act.body)[1].partition("|")
         user, _, squad = rest.partition("|")
-        await self._verbs.revoke(role, user, squad=squad or None, by=act.by, delivery_id=act.delivery_id)
+        try:
+            await self._verbs.revoke(role, user, squad=squad or None, by=act.by, delivery_id=act.delivery_id)
+        except (NotAllowed, InvalidRequest) as error:  # the Home tab is no channel: nothing can be whispered there
+            self._show(act, refused(str(error)))
         self._home.redraw(act)
         return None
+
+    def _show(self, act: Act, view: Block) -> None:
+        self._desk.answers.show(str(act.body["trigger_id"]), view)
 
 
 def _chosen(values: dict[str, Any], name: str) -> str:
