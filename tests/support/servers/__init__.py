@@ -8,6 +8,7 @@ from tests.support.servers.clickhouse import ClickhouseServer
 from tests.support.servers.cluster import ClusterServer
 from tests.support.servers.ferretdb import FerretdbServer
 from tests.support.servers.mariadb import MariadbServer
+from tests.support.servers.opensearch import OpensearchServer
 from tests.support.servers.postgres import PostgresServer
 from tests.support.servers.process import MissingServer, require
 from tests.support.servers.prometheus import PrometheusServer
@@ -19,6 +20,7 @@ __all__ = [
     "FerretdbServer",
     "MariadbServer",
     "MissingServer",
+    "OpensearchServer",
     "PostgresServer",
     "PrometheusServer",
     "require",
