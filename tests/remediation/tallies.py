@@ -8,6 +8,7 @@ import logging
 import random
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 
 import structlog
@@ -18,6 +19,7 @@ from bot.domain.states import Outcome, Risk
 from bot.errors import BotError
 from bot.services.approvals import button_value
 from connectors.model import JsonObject, ToolCall
+from tests.remediation import plans
 from tests.remediation.explorer import explore
 from tests.remediation.making import ANA, BO, CY, DEE, REQUESTER
 from tests.remediation.plant import Plant, a_plant
@@ -112,6 +114,26 @@ async def adversary(plans: int) -> None:
     print(f"adversary: {plans:,} random plans, {writes + sent} writes, {approvals} approvals")
 
 
+async def written_plans() -> None:
+    """The two hundred of the file, beside a proposal that waits and one that is approved, and as turns of a model."""
+    tally: Counter[str] = Counter()
+    for approved in (False, True):
+        with tempfile.TemporaryDirectory() as folder:
+            async with a_plant(Path(folder)) as plant:
+                proposal = await plant.proposed()
+                if approved:
+                    await plant.process().decisions.approve(button_value(proposal), by=CY)
+                for plan in plans.written():
+                    await plans.at_the_gate(plant, plan, proposal, tally)
+    by_family: dict[str, list[plans.HostilePlan]] = {}
+    for plan in plans.written():
+        by_family.setdefault(plan.family, []).append(plan)
+    for number, family in enumerate(by_family.values()):
+        await plans.as_a_model(family, tally, seed=number)
+    shown = ", ".join(f"{name} {tally[name]}" for name in plans.MUST_BE_ZERO)
+    print(f"written plans: {tally['plans']} played at the gate, {tally['investigations']} investigations; {shown}")
+
+
 def _random_call(dice: random.Random, real: JsonObject) -> ToolCall:
     arguments: JsonObject = dict(real) if dice.random() < 0.5 else {"level": dice.randint(0, 9), "proposal": "prop_1"}
     if dice.random() < 0.3:
@@ -148,6 +170,7 @@ def main() -> None:
     asyncio.run(clicks(wanted.clicks))
     asyncio.run(cuts(wanted.cuts))
     asyncio.run(adversary(wanted.plans))
+    asyncio.run(written_plans())
     print(f"{time.monotonic() - began:.0f} s")
 
 
