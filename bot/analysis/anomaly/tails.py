@@ -17,7 +17,8 @@ _TAIL = 0.03
 _LEAST_SLOPE = 0.02
 _EVERY = 25
 _FULL = 30_000
-_CENTRES = _LOW + _STEP * (np.arange(_BINS) + 0.5)
+_MOMENTS = np.column_stack([np.ones(_BINS), _LOW + _STEP * (np.arange(_BINS) + 0.5)])
+"""What sums a histogram's counts, and its counts times the centres of their bins."""
 
 
 class Tails(PerSeries):
@@ -61,14 +62,13 @@ class Tails(PerSeries):
             self._counts[full] //= 2
 
     def _refresh(self, rows: NDArray[np.intp]) -> None:
-        counts = self._counts[rows].astype(np.float64)
-        total = counts.sum(axis=2, keepdims=True)
-        above = counts[:, :, ::-1].cumsum(axis=2)[:, :, ::-1]
-        start = np.sum(above > _TAIL * total, axis=2) - 1
-        start = np.clip(start, 0, _BINS - 1)
+        counts = self._counts[rows]
+        above = counts[:, :, ::-1].cumsum(axis=2)
+        least = _TAIL * above[:, :, -1:].astype(np.float64)
+        start = np.clip(np.count_nonzero(above > least, axis=2) - 1, 0, _BINS - 1)
         edge = _LOW + _STEP * (start + 1.0)
-        beyond = np.arange(_BINS) > start[:, :, None]
-        excess = np.where(beyond, counts * (_CENTRES - edge[:, :, None]), 0.0).sum(axis=2)
-        share = np.where(beyond, counts, 0.0).sum(axis=2)
+        beyond = np.where(np.arange(_BINS) > start[:, :, None], counts, 0).astype(np.float64)
+        share, weight = np.moveaxis(beyond @ _MOMENTS, 2, 0)
+        excess = weight - edge * share
         self._start[rows] = edge
         self._slope[rows] = np.maximum(np.where(share > 0, excess / np.maximum(share, 1.0), 0.05), _LEAST_SLOPE)
