@@ -174,11 +174,10 @@ _KIND = ("change", "event.type", "kind", "type")
 _ENVIRONMENT = ("environment", "service.environment", "env")
 
 
-def deployment_changes(answer: JsonObject, fields: Fields, *, environment: str) -> list[Change]:
+def deployment_changes(documents: Iterable[JsonObject], fields: Fields, *, environment: str) -> list[Change]:
     """Deployments of this environment (or of none that is named) as changes, newest first."""
     found: list[Change] = []
-    for hit in hits_of(answer):
-        source = mapping(hit, "_source")
+    for source in documents:
         at, service = moment(source_value(source, fields.time)), text_value(source, fields.service)
         where = _first_text(source, _ENVIRONMENT)
         if at is None or not service or (where and not _same_environment(where, environment)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Iterable, Set
 from datetime import datetime
 from itertools import combinations
 
@@ -14,6 +14,8 @@ from connectors._search_dsl.queries import at_level, every, in_span, time_text
 from connectors.model import JsonObject, TimeWindow
 
 MOST_TRACES = 500
+Times = dict[str, datetime]
+"""When each service first failed in one trace."""
 SHARED_COLUMNS = ("first_service", "then_service", "shared_traces", "first_was_earlier", "first_at", "then_at")
 
 
@@ -29,12 +31,16 @@ def shared_body(fields: Fields, window: TimeWindow) -> JsonObject:
     }
 
 
-def shared_rows(answer: JsonObject, wanted: Set[str]) -> tuple[tuple[JsonValue, ...], ...]:
+def times_of(answer: JsonObject) -> list[Times]:
+    """The answer to `shared_body`."""
+    return [_times(trace) for trace in listed(mapping(answer, "aggregations", "traces").get("buckets"))]
+
+
+def shared_rows(traces: Iterable[Times], wanted: Set[str]) -> tuple[tuple[JsonValue, ...], ...]:
     """One row a pair of services: in how many traces both failed, and in how many of them the first did so first."""
     shared: dict[tuple[str, str], list[bool]] = {}
-    firsts: dict[str, datetime] = {}
-    for trace in listed(mapping(answer, "aggregations", "traces").get("buckets")):
-        times = _times(trace)
+    firsts: Times = {}
+    for times in traces:
         for service, at in times.items():
             firsts[service] = min(at, firsts.get(service, at))
         for one, other in combinations(sorted(times), 2):
@@ -44,7 +50,7 @@ def shared_rows(answer: JsonObject, wanted: Set[str]) -> tuple[tuple[JsonValue, 
     return tuple(sorted(rows, key=lambda row: (-int(str(row[2])), str(row[0]))))
 
 
-def _times(trace: JsonObject) -> dict[str, datetime]:
+def _times(trace: JsonObject) -> Times:
     found = {
         str(b.get("key")): moment(mapping(b, "first").get("value"))
         for b in listed(mapping(trace, "services").get("buckets"))
@@ -52,7 +58,7 @@ def _times(trace: JsonObject) -> dict[str, datetime]:
     return {service: at for service, at in found.items() if at is not None}
 
 
-def _row(pair: tuple[str, str], order: list[bool], firsts: dict[str, datetime]) -> tuple[JsonValue, ...]:
+def _row(pair: tuple[str, str], order: list[bool], firsts: Times) -> tuple[JsonValue, ...]:
     one, other = pair
     earlier = sum(order)
     if earlier * 2 < len(order):

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+from pydantic import JsonValue
+
+from connectors._search_dsl.answers import hits_of, mapping
 from connectors._search_dsl.config import SearchConfig
 from connectors._search_dsl.fields import Fields
+from connectors._search_dsl.queries import every, in_span, of_services
 from connectors._search_dsl.session import DslSession
+from connectors._search_dsl.shared_traces import MOST_TRACES, Times, shared_body, times_of
 from connectors.base import Ask
 from connectors.errors import NotFound
+from connectors.model import JsonObject, TimeWindow
 
 
 class Tools(ABC):
@@ -44,3 +50,25 @@ class Tools(ABC):
         if fields.time is None:
             raise NotFound(f"{self.name}: no time field was found in {self.logs_index}. Set fields.time.")
         return fields
+
+    async def failures_by_trace(self, session: DslSession, fields: Fields, window: TimeWindow) -> list[Times]:
+        """Of each trace with errors: when each service first failed. ES|QL may take its place."""
+        answer = await session.search(self.logs_index, shared_body(fields, window))
+        others = mapping(answer, "aggregations", "traces").get("sum_other_doc_count")
+        if isinstance(others, int) and others > 0:
+            session.notes.append(f"only the {MOST_TRACES:,} traces with most errors were compared")
+        return times_of(answer)
+
+    async def deployment_documents(
+        self, session: DslSession, fields: Fields, span: TimeWindow, *, services: list[str], most: int
+    ) -> list[JsonObject]:
+        """Documents of the deployments index, newest first. ES|QL may take its place."""
+        filters: list[JsonValue] = [in_span(fields, span), *of_services(fields, services)]
+        body: JsonObject = {
+            "size": most,
+            "query": every(filters),
+            "sort": [{fields.time or "@timestamp": {"order": "desc", "unmapped_type": "date"}}],
+            "track_total_hits": True,
+        }
+        answer = await session.search(self.settings.indices.deployments, body)
+        return [mapping(hit, "_source") for hit in hits_of(answer)]

@@ -16,7 +16,6 @@ from connectors._search_dsl.queries import (
     MOST_SERVICES,
     at_level,
     by_service_counts,
-    every,
     in_span,
     lines_body,
     of_services,
@@ -104,18 +103,12 @@ class LogTools(Tools):
         if not index:
             return session.answer(Changes(items=()), window=span)
         fields = await self.fields_of(index, session)
-        filters: list[JsonValue] = [in_span(fields, span), *of_services(fields, arguments.services)]
-        body: JsonObject = {
-            "size": min(_MOST_DEPLOYMENTS, ask.limits.max_rows),
-            "query": every(filters),
-            "sort": [{fields.time or "@timestamp": {"order": "desc", "unmapped_type": "date"}}],
-            "track_total_hits": True,
-        }
         if fields.time is None:
             session.notes.append(f"no index with a time field matches {index}")
             return session.answer(Changes(items=()), window=span)
-        answer = await session.search(index, body)
-        items = deployment_changes(answer, fields, environment=self.environment)
+        most = min(_MOST_DEPLOYMENTS, ask.limits.max_rows)
+        documents = await self.deployment_documents(session, fields, span, services=arguments.services, most=most)
+        items = deployment_changes(documents, fields, environment=self.environment)
         return session.answer(
             Changes(items=tuple(items)),
             url=discover(self.settings, fields, span, services=arguments.services),

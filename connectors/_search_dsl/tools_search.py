@@ -32,7 +32,7 @@ from connectors._search_dsl.fields import Fields
 from connectors._search_dsl.links import discover
 from connectors._search_dsl.queries import every, in_span, lines_body, of_services, time_text, with_text
 from connectors._search_dsl.session import DslSession
-from connectors._search_dsl.shared_traces import MOST_TRACES, SHARED_COLUMNS, shared_body, shared_rows
+from connectors._search_dsl.shared_traces import SHARED_COLUMNS, shared_rows
 from connectors._search_dsl.tools_base import Tools
 from connectors.base import Answer, Ask, tool
 from connectors.errors import Rejected
@@ -122,11 +122,7 @@ class SearchTools(Tools):
         if fields is None or fields.trace is None or fields.service is None:
             session.notes.append("lines carry no trace ids or no service, so requests cannot be matched")
             return session.answer(Rows(columns=columns, rows=()), window=window)
-        answer = await session.search(self.logs_index, shared_body(fields, window))
-        others = mapping(answer, "aggregations", "traces").get("sum_other_doc_count")
-        if isinstance(others, int) and others > 0:
-            session.notes.append(f"only the {MOST_TRACES:,} traces with most errors were compared")
-        rows = shared_rows(answer, set(arguments.services))
+        rows = shared_rows(await self.failures_by_trace(session, fields, window), set(arguments.services))
         url = discover(self.settings, fields, window, services=arguments.services)
         return session.answer(Rows(columns=columns, rows=rows), url=url, window=window)
 

@@ -27,7 +27,7 @@ _MOST_SERVICES = 500
 _PROBE = Limits(deadline_s=8.0, max_bytes=1_000_000)
 
 
-class ElasticsearchConnector(LogTools, SearchTools, EsqlTools, Connector[ElasticsearchConfig]):
+class ElasticsearchConnector(EsqlTools, LogTools, SearchTools, Connector[ElasticsearchConfig]):
     """One cluster, read through searches with bounds."""
 
     type: ClassVar[str] = "elasticsearch"

@@ -21,13 +21,16 @@ from connectors._search_dsl.arguments import AnomalyArguments, EsqlArguments
 from connectors._search_dsl.fields import Fields
 from connectors._search_dsl.queries import of_services
 from connectors._search_dsl.session import DslSession
+from connectors._search_dsl.shared_traces import Times
 from connectors._search_dsl.tools_base import Tools
 from connectors.base import Answer, Ask, tool
+from connectors.elasticsearch.pipelines import Pipeline, documents_pipeline, failures_pipeline, times_by_trace
 from connectors.errors import Malformed, Rejected
 from connectors.guards import GuardLimits, Refused, guard
-from connectors.model import Column, EvidenceKind, JsonObject, Rows
+from connectors.model import Column, EvidenceKind, JsonObject, Rows, TimeWindow
 
 ESQL = "esql"
+_MOST_ROWS = 10_000
 
 
 class EsqlTools(Tools):
@@ -68,6 +71,37 @@ class EsqlTools(Tools):
         over = [f for f in found if not arguments.services or f.service in arguments.services]
         owners = await self._owners(session, [f.service for f in over])
         return session.answer(anomaly_rows(over, owners, arguments), window=window, language=ESQL)
+
+    async def failures_by_trace(self, session: DslSession, fields: Fields, window: TimeWindow) -> list[Times]:
+        wish = failures_pipeline(self.logs_index, fields, window, most=_MOST_ROWS)
+        rows = await self._asked(session, wish) if wish else None
+        if rows is None:
+            return await super().failures_by_trace(session, fields, window)
+        if len(rows.rows) >= _MOST_ROWS:
+            session.notes.append(f"only the first {_MOST_ROWS:,} failures of services in traces were compared")
+        return times_by_trace(rows)
+
+    async def deployment_documents(
+        self, session: DslSession, fields: Fields, span: TimeWindow, *, services: list[str], most: int
+    ) -> list[JsonObject]:
+        wish = documents_pipeline(self.settings.indices.deployments, fields, span, services=services, most=most)
+        rows = await self._asked(session, wish)
+        if rows is None:
+            return await super().deployment_documents(session, fields, span, services=services, most=most)
+        names = [column.name for column in rows.columns]
+        return [dict(zip(names, row, strict=True)) for row in rows.rows]
+
+    async def _asked(self, session: DslSession, wish: Pipeline) -> Rows | None:
+        """The table of a pipeline; None where the server has no ES|QL, or refuses this pipeline (types that differ
+        between indices), so that the search takes over."""
+        if not await self.has_esql(session):
+            return None
+        try:
+            return await self.pipeline(session, wish.query, wish.params)
+        except ApiError as error:
+            if error.meta.status != 400:
+                raise
+            return None
 
     async def _owners(self, session: DslSession, services: list[str]) -> dict[str, JsonObject]:
         """Team, criticality and on-call by service from the lookup index; empty where there is none."""

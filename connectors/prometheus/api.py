@@ -89,6 +89,14 @@ class PrometheusApi:
             return {}
         return self._mapping(data["data"])
 
+    async def exemplars(self, promql: str, span: TimeWindow, ask: Ask) -> list[Any]:
+        """Exemplars by series; NotFound where the server keeps none."""
+        times = {"start": f"{span.start.timestamp():.3f}", "end": f"{span.end.timestamp():.3f}"}
+        data = (await self._get("/api/v1/query_exemplars", {"query": promql, **times}, ask))["data"]
+        if data is not None and not isinstance(data, list):
+            raise Malformed(f"{self._name} answered data of an unexpected shape.")
+        return data or []
+
     async def section(self, path: str, params: Params, ask: Ask) -> dict[str, Any]:
         """The `data` object of alerts, rules, targets, status."""
         return self._mapping((await self._get(path, params, ask))["data"])

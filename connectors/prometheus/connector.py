@@ -35,8 +35,8 @@ from connectors.prometheus.config import PrometheusConfig
 from connectors.prometheus.links import graph_link, page_link
 from connectors.prometheus.objects import service_of
 from connectors.prometheus.plan import Query, Scope, plan_dependencies, plan_signals
-from connectors.prometheus.search import Found, search
-from connectors.prometheus.signals import Discovered, Signals, filled, rate_window_s, signals_step_s, step_for
+from connectors.prometheus.signals import Signals, filled, rate_window_s, signals_step_s, step_for
+from connectors.prometheus.tools_search import SearchTools
 
 _DEFAULT_SPAN = timedelta(minutes=30)
 _USUAL_POINTS = 240
@@ -59,11 +59,7 @@ class RangeArguments(PromqlArguments):
     step_s: float | None = Field(default=None, ge=1, le=86_400, description="Chosen when empty.")
 
 
-class SearchArguments(Arguments):
-    words: str | tuple[str, ...] = Field(description="Words to find in names, help texts and units of metrics.")
-
-
-class PrometheusConnector(Connector[PrometheusConfig]):
+class PrometheusConnector(SearchTools, Connector[PrometheusConfig]):
     """Reads any server that speaks Prometheus' query API."""
 
     type = "prometheus"
@@ -196,28 +192,6 @@ class PrometheusConnector(Connector[PrometheusConfig]):
         items = objects.targets(_listed(data.get("activeTargets"), self.name))
         return Answer(_objects(tuple(items)), self._page("GET /api/v1/targets?state=active", "targets"))
 
-    @tool("Find metrics by words in their names, help texts or units.", returns=[EvidenceKind.ROWS])
-    async def search_metrics(self, arguments: SearchArguments, ask: Ask) -> Answer:
-        words = arguments.words if isinstance(arguments.words, str) else " ".join(arguments.words)
-        names = await self._api.label_values("__name__", [], self._recent(), ask)
-        about = await self._api.metadata(ask, most=_MOST_METADATA)
-        found = search(words, names, about)
-        source = SourceRef(
-            query="GET /api/v1/label/__name__/values", language="http", url=page_link(self.config, "graph")
-        )
-        return Answer(_found_rows(found), source, api_calls=2)
-
-    @tool("Services that metrics name, and from which conventions.", returns=[EvidenceKind.ROWS])
-    async def list_services(self, _arguments: NoArguments, ask: Ask) -> Answer:
-        span = self._allowed(self._window(ask))
-        found = await self._signals.discover(span, ask)
-        rows = tuple((name, ", ".join(_families(found)) or None) for name in found.services)
-        columns = (Column(name="service", type="text"), Column(name="found_in", type="text"))
-        families = _families(found) or ["up"]
-        query = f"GET /api/v1/label/{{service label}}/values of {', '.join(families)}"
-        link = page_link(self.config, "graph")
-        return Answer(Rows(columns=columns, rows=rows), SourceRef(query=query, language="http", url=link, window=span))
-
     # shared by the tools
 
     def _window(self, ask: Ask) -> TimeWindow:
@@ -287,11 +261,6 @@ def _table(lines: list[Line]) -> Rows:
     return Rows(columns=columns, rows=rows)
 
 
-def _found_rows(found: list[Found]) -> Rows:
-    columns = tuple(Column(name=name, type="text") for name in ("metric", "type", "unit", "help"))
-    return Rows(columns=columns, rows=tuple((f.name, f.type, f.unit, f.help) for f in found))
-
-
 def _objects(items: tuple[Item, ...]) -> Payload:
     return Objects(items=items)
 
@@ -311,10 +280,6 @@ def _listed(value: Any, name: str) -> list[dict[str, Any]]:
 def _entry(name: str, about: Any) -> SchemaEntry:
     first = about[0] if isinstance(about, list) and about and isinstance(about[0], dict) else {}
     return SchemaEntry(name=name, kind=str(first.get("type") or "metric"), description=first.get("help") or None)
-
-
-def _families(found: Discovered) -> list[str]:
-    return [*found.chosen.counters, *found.chosen.histograms[:1]]
 
 
 def _identity(labels: dict[str, str]) -> frozenset[tuple[str, str]]:

@@ -85,8 +85,11 @@ async def test_sampled_counts_are_scaled_and_said_so(server: ElasticsearchDouble
     assert "scaled" in result.truncated
 
 
-async def test_deployments_of_this_environment(server: ElasticsearchDouble) -> None:
-    result = await ask(server, "list_deployments", hours_before=1)
+@pytest.mark.parametrize("esql", [True, False])
+async def test_deployments_of_this_environment(esql: bool) -> None:
+    async with ElasticsearchDouble(documents(), MAPPINGS, esql=esql) as server:
+        result = await ask(server, "list_deployments", hours_before=1)
+    assert ("FROM deployments-*" in result.source.query) is esql
     assert isinstance(result.payload, Changes)
     (only,) = result.payload.items
     assert (only.service, only.version, only.by, only.change) == ("checkout", "2.1.0", "ada", "deployment")
@@ -155,13 +158,26 @@ async def test_anomalies_are_the_same_with_and_without_esql(esql: bool) -> None:
     assert ("FROM metrics-*" in result.source.query) is esql
 
 
-async def test_services_that_fail_together(server: ElasticsearchDouble) -> None:
+@pytest.mark.parametrize("esql", [True, False])
+async def test_services_that_fail_together(esql: bool) -> None:
     cascade = [line(m + 0.2, "cart", "error", "checkout answered 502", trace=f"t-{m}") for m in range(4)]
-    server.documents["logs-app"] += cascade
-    result = await ask(server, "correlate_errors")
+    async with ElasticsearchDouble(documents(), MAPPINGS, esql=esql) as server:
+        server.documents["logs-app"] += cascade
+        result = await ask(server, "correlate_errors")
+    assert ("FROM logs-*" in result.source.query) is esql
     assert isinstance(result.payload, Rows)
     ((first, then, shared, earlier, _, _),) = result.payload.rows
     assert (first, then, shared, earlier) == ("checkout", "cart", 4, 4)
+
+
+async def test_a_pipeline_the_server_refuses_becomes_a_search() -> None:
+    """Indices that map one field to two types are refused by ES|QL and read by a search."""
+    async with ElasticsearchDouble(documents(), MAPPINGS) as server:
+        server.refused_pipelines = ("FROM deployments-*",)
+        result = await ask(server, "list_deployments", hours_before=1)
+    assert isinstance(result.payload, Changes)
+    assert len(result.payload.items) == 1
+    assert "POST /deployments-*/_search" in result.source.query
 
 
 async def test_runbooks_best_first(server: ElasticsearchDouble) -> None:

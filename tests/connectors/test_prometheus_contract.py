@@ -61,6 +61,8 @@ class TestPrometheusContract(ConnectorContract):
             call("list_rules"),
             call("list_targets"),
             call("search_metrics", words="http duration"),
+            call("search_labels", words="service"),
+            call("list_exemplars", promql="http_request_duration_seconds_bucket"),
             call("list_services"),
         )
 

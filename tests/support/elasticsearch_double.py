@@ -49,6 +49,7 @@ class ElasticsearchDouble:
         self.privileges = privileges
         self.requests: list[tuple[str, str, Any]] = []
         self.refused_writes: list[str] = []
+        self.refused_pipelines: tuple[str, ...] = ()
         token = base64.b64encode(f"{username}:{password}".encode()).decode()
         self._authorization = f"Basic {token}"
         self._runner: web.AppRunner | None = None
@@ -112,6 +113,8 @@ class ElasticsearchDouble:
             return {"cluster_name": "test", "status": "green", "number_of_nodes": 1}
         if path == "/_query" and not self.esql:
             raise RefusedError(400, "illegal_argument_exception", "no handler found for uri [/_query]")
+        if path == "/_query" and body["query"].startswith(self.refused_pipelines or ("\0",)):
+            raise RefusedError(400, "verification_exception", "Cannot use field [service] due to ambiguities")
         if path == "/_query":
             return run_pipeline(body, self._indexed)
         if path == "/_security/user/_has_privileges":

@@ -11,6 +11,8 @@ from tests.support.elasticsearch_query import RefusedError, instant
 Row = dict[str, Any]
 _NAME = r"[`@\w.]+"
 _COMPARE = re.compile(rf'^({_NAME})\s*(==|!=|>=|<=|>|<)\s*(\?|"(?:[^"\\]|\\.)*"|-?[\d.]+)$')
+_IN = re.compile(rf"^({_NAME})\s+IN\s+\(([?, ]+)\)$", re.IGNORECASE)
+_KNOWN = re.compile(rf"^({_NAME})\s+IS\s+NOT\s+NULL$", re.IGNORECASE)
 _AGGREGATE = re.compile(rf"^({_NAME})\s*=\s*(COUNT|SUM|MAX|MIN|AVG)\s*\(\s*(\*|{_NAME})\s*\)$", re.IGNORECASE)
 _DIVIDE = re.compile(rf"^({_NAME})\s*=\s*({_NAME})\s*/\s*({_NAME})$")
 
@@ -59,6 +61,11 @@ def _plain(name: str) -> str:
 
 
 def _where(part: str, rows: list[Row], params: list[Any]) -> list[Row]:
+    if known := _KNOWN.match(part):
+        return [row for row in rows if row.get(_plain(known[1])) is not None]
+    if among := _IN.match(part):
+        allowed = {str(params.pop(0)) for _ in range(among[2].count("?"))}
+        return [row for row in rows if str(row.get(_plain(among[1]))) in allowed]
     found = _COMPARE.match(part)
     if not found:
         raise _bad(f"mismatched input '{part}'")

@@ -12,6 +12,7 @@ from tests.support.servers.opensearch import OpensearchServer
 from tests.support.servers.postgres import PostgresServer
 from tests.support.servers.process import MissingServer, require
 from tests.support.servers.prometheus import PrometheusServer
+from tests.support.servers.redis import RedisServer
 
 __all__ = [
     "AlertmanagerServer",
@@ -23,5 +24,6 @@ __all__ = [
     "OpensearchServer",
     "PostgresServer",
     "PrometheusServer",
+    "RedisServer",
     "require",
 ]

@@ -38,6 +38,7 @@ class PrometheusServer:
         self._process = ServerProcess(
             [server, f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={data}",
              f"--web.listen-address={self.host}:{self.port}", "--storage.tsdb.retention.time=3650d",
+             "--enable-feature=exemplar-storage",
              "--log.level=warn"],
             folder=folder,
         )  # fmt: skip
