@@ -16,6 +16,7 @@ from connectors.model import JsonObject
 _MOST_CHARS, _MOST_ROUTES = 200_000, 500
 _URI = re.compile(r"^[a-z][a-z0-9+.-]*://(?P<host>[A-Za-z0-9.-]+)(?::(?P<port>\d{1,5}))?")
 _LOCATION = re.compile(r"location\s+(?:[=~^*]+\s*)?(?P<path>\S+)\s*\{[^{}]*?proxy_pass\s+(?P<uri>[^;\s]+)\s*;", re.S)
+_UPSTREAM = re.compile(r"upstream\s+(?P<name>[\w.-]+)\s*\{[^{}]*?\bserver\s+(?P<server>[\w.-]+(?::\d+)?)")
 _PATH = re.compile(r"^Path=(?P<path>[^,]+)")
 
 
@@ -24,10 +25,18 @@ def routes_of(text: str) -> list[JsonObject]:
     text = text[:_MOST_CHARS]
     found: list[JsonObject] = []
     if "proxy_pass" in text:
-        found += [_route(None, m["path"], m["uri"]) for m in _LOCATION.finditer(text)]
+        groups = {m["name"]: m["server"] for m in _UPSTREAM.finditer(text)}
+        found += [_route(None, m["path"], _resolved(m["uri"], groups)) for m in _LOCATION.finditer(text)]
     if "routes" in text and "uri" in text:
         found += _spring(text)
     return [route for route in found if route.get("host")][:_MOST_ROUTES]
+
+
+def _resolved(uri: str, groups: dict[str, str]) -> str:
+    """The address behind a `proxy_pass` that names an `upstream` group of the same file."""
+    scheme, _, rest = uri.partition("://")
+    name, slash, path = rest.partition("/")
+    return f"{scheme}://{groups.get(name, name)}{slash}{path}"
 
 
 def _spring(text: str) -> list[JsonObject]:

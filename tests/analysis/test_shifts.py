@@ -149,3 +149,22 @@ def test_events_that_come_often_after_a_few_are_a_shift_dated_where_they_begin()
     found = find_shift(TIMES, values, START, floor_abs=0.001)
     assert found is not None
     assert found.onset_s == TIMES[130]
+
+
+@pytest.mark.parametrize("lead", [5, 7, 9])
+def test_a_lone_deviation_before_a_shift_does_not_date_it(lead: int) -> None:
+    values = np.full(120, 2.0)
+    values[::3] = 3.0
+    values[1::6] = 1.0
+    values[100:] = 80.0
+    values[100 - lead : 102 - lead] = 6.0
+    for near in range(lead - 2):
+        values[100 - near - 1] = (2.0, 3.5)[near % 3 == 0]
+    found = find_shift(np.arange(120) * 30.0, values, 90 * 30.0)
+    assert found is not None
+    assert found.onset_s >= 97 * 30.0
+
+
+def test_a_counting_series_spreads_by_a_count_even_where_its_median_lies_between_two() -> None:
+    counts = np.array([1.0, 2.0] * 30)
+    assert usual_level(np.arange(60) * 30.0, counts, 1e9, floor_abs=0.0, floor_ratio=0.05).spread >= 0.7

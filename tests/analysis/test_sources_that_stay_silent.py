@@ -157,7 +157,9 @@ def test_an_address_that_demonstrably_answers_is_not_doubted() -> None:
         api_kind="Connections", name="pay_db", fields={"used": 9, "limit": 50, "by_application": {"pay": 9}}
     )
     items = payments(DB_HOST="pay-db.prod.svc")
-    doubted = Shop().items("kubernetes/main", "list_workloads", *items)
+    quiet = Shop().items("kubernetes/main", "list_workloads", *items)
+    assert not address_doubted(quiet)
+    doubted = quiet.logs(lines("pay", "could not connect to pay-db.prod.svc: Connection refused"))
     assert address_doubted(doubted)
     assert not address_doubted(doubted.items("postgresql/pay", "get_connections", connected))
     other = Shop().items("kubernetes/main", "list_workloads", *payments(CACHE_HOST="pay-cache.prod.svc"))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from difflib import SequenceMatcher
+from ipaddress import ip_address, ip_network
 from typing import NamedTuple
 
 from bot.analysis.kubernetes.cluster import Cluster, Line, Thing, spec_of, template_containers
 from bot.analysis.kubernetes.match import Match
 from bot.domain.evidence import FindingKind
-from connectors.kubernetes.reading import mapping, number, objects, text, texts
+from connectors.kubernetes.reading import flag, mapping, number, objects, text, texts
 from connectors.model import JsonObject
 
 _K = FindingKind
@@ -19,6 +20,12 @@ _WHOLE = re.compile(
     r"(?:[/?,].*)?$",
     re.I,
 )
+_IN_TEXT = re.compile(
+    r"(?:@tcp\(|(?:^|[;\s])(?:server|host|hostname|data ?source|addr)\s*=\s*(?:tcp:)?)"
+    r"(?P<host>[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)(?:[:,](?P<port>\d{1,5})\b|.*?[;\s]port\s*=\s*(?P<beside>\d{1,5})\b)?",
+    re.I,
+)
+"""Addresses inside the connection strings of Go, .NET and libpq."""
 _HOST_NAME = re.compile(r"(?:^|_)(?:HOST|HOSTNAME|ADDR|ADDRS|ADDRESS|ENDPOINT|URL|URI|SERVER|SVC)S?$", re.I)
 _PORT_NAME = re.compile(r"(?:^|_)PORT$", re.I)
 _LOCAL = re.compile(
@@ -33,12 +40,24 @@ _TELEMETRY = re.compile(
 _DATABASE = re.compile(r"DB|DATABASE|SQL|PG|POSTGRES|MONGO|MARIA|DATASOURCE|JDBC", re.I)
 NEAR = 0.93
 UNKNOWN_HOST = re.compile(
-    r"(?:lookup (?P<go>[\w.-]+)(?: on \S+)?: (?:no such host|server misbehaving|i/o timeout)|"
-    r"UnknownHostException: (?P<java>[\w.-]+)|getaddrinfo (?:ENOTFOUND|EAI_AGAIN) (?P<node>[\w.-]+)|"
-    r"(?:Could not resolve host:?|Name or service not known:?|Temporary failure in name resolution:?|"
-    r"DNS resolution failed for:?|failed to resolve:?) ?[\"'`]?(?P<other>[\w.-]*))",
+    r"(?:lookup (?P<go>[\w.-]+)(?: on \S+)?: (?:no such host|server misbehaving|i/o timeout|read udp|Temporary)|"
+    r"UnknownHostException: (?:Failed to resolve )?[\"'`]?(?P<java>[\w.-]+)|"
+    r"getaddrinfo (?:ENOTFOUND|EAI_AGAIN) (?P<node>[\w.-]+)|"
+    r"Unknown MySQL server host [\"'`](?P<mysql>[\w.-]+)|could not translate host name [\"'`](?P<pg>[\w.-]+)|"
+    r"[\"'`]?(?P<nginx>[\w.-]+)[\"'`]? could not be resolved|"
+    r"(?:Unable to resolve host|Name resolution failed for target (?:dns:)?|host not found in upstream|"
+    r"failed to lookup address information|No address associated with hostname|nodename nor servname provided|"
+    r"getaddrinfo failed|Name does not resolve|No such host is known|\bnxdomain\b|non-existing domain|"
+    r"Could not resolve host:?|Name or service not known:?|Temporary failure in name resolution:?|"
+    r"DNS resolution failed for:?|failed to resolve:?) ?[\"'`(]?(?P<other>[\w.-]*))",
     re.I,
 )
+_UNREACHED = (
+    r"(?:no such host|refused|timed? ?-?out|unable|fail|unknown|misbehaving|unreachable|not (?:be )?resolved?|"
+    r"ENOTFOUND|EAI_AGAIN|ECONNREFUSED|EHOSTUNREACH|unavailable|deadline|reset by peer|not known|nxdomain|cannot|"
+    r"can't|no address)"
+)
+_INSIDE = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")))
 
 
 class Address(NamedTuple):
@@ -74,20 +93,33 @@ def addresses_of(cluster: Cluster, workload: Thing) -> Iterator[Address]:
     for container in template_containers(workload):
         values = variables_of(cluster, container)
         for name, value in values.items():
-            found = _WHOLE.match(value) if value and not value.isdigit() and "ROUTE" not in name.upper() else None
-            if not found or _LOCAL.match(found["host"]):
-                continue
-            beside = values.get(_HOST_NAME.sub("", name) + "_PORT", "")
-            port = found["port"] or (beside if beside.isdigit() else None)
-            if (found["port"] and not found["host"].isdigit()) or _HOST_NAME.search(name):
-                yield Address(name, found["host"].rstrip("."), int(port) if port else None)
+            address = None if "ROUTE" in name.upper() else _address_in(name, value, values)
+            if address and not _LOCAL.match(address.host):
+                yield address
+
+
+def _address_in(name: str, value: str, values: Mapping[str, str]) -> Address | None:
+    """The address a variable holds: alone, with its port in a variable beside it, or in a connection string."""
+    if not value or value.isdigit():
+        return None
+    if inside := _IN_TEXT.search(value):
+        port = inside["port"] or inside["beside"]
+        return Address(name, inside["host"], int(port) if port else None)
+    found = _WHOLE.match(value)
+    if not found:
+        return None
+    beside = values.get(_HOST_NAME.sub("", name) + "_PORT", "")
+    port = found["port"] or (beside if beside.isdigit() else None)
+    if (found["port"] and not found["host"].isdigit()) or _HOST_NAME.search(name):
+        return Address(name, found["host"].rstrip("."), int(port) if port else None)
+    return None
 
 
 def service_behind(cluster: Cluster, host: str, namespace: str | None) -> Thing | None:
     """The Service that a host name means from inside a namespace."""
     name, _, rest = host.partition(".")
     other = rest.partition(".")[0]
-    candidate = cluster.services.get(name)
+    candidate = cluster.service_at(name, other or namespace) or cluster.services.get(name)
     if candidate is None:
         # web-0.web is a pod behind the headless Service web.
         return cluster.services.get(other) if other else None
@@ -125,7 +157,7 @@ def _judge(cluster: Cluster, workload: Thing, address: Address) -> tuple[float, 
     if service is not None:
         ports = ports_of(service)
         if address.port is None or not ports or address.port in ports or service.said("type") == "ExternalName":
-            return None
+            return _of_another(cluster, address, service)
         return 0.94, f"Service {service.name} has port {', '.join(map(str, sorted(ports)))} only", line
     if cluster.workload_of(address.host):
         # The name is right; its Service is what is missing.
@@ -134,10 +166,35 @@ def _judge(cluster: Cluster, workload: Thing, address: Address) -> tuple[float, 
         return None
     near = max(cluster.services, key=lambda name: alike(name, address.host), default="")
     words = f"no Service {address.host} exists" + (f" (there is {near})" if alike(near, address.host) >= NEAR else "")
-    # A name that nobody fails on may belong to a part that was never installed.
-    base = 0.8 if alike(near, address.host) >= NEAR else 0.25
     complained = _complained(cluster, workload, address.host)
-    return (0.95 if complained else base), words, complained or line
+    if complained or alike(near, address.host) >= NEAR:
+        return (0.95 if complained else 0.8), words, complained or line
+    # A name that nobody fails on may belong to a part that was never installed, or to a database outside the cluster.
+    return (0.25, words, line) if not _DATABASE.search(address.variable) and _unwell(cluster, workload) else None
+
+
+def _unwell(cluster: Cluster, workload: Thing) -> bool:
+    """Whether a workload shows trouble, or nobody read its logs, so that it could not have complained."""
+    unread = not any(group.service == workload.app for group, _ in cluster.logs)
+    pods = cluster.pods_of(workload.app)
+    return unread or any(not flag(p.fields, "ready") or p.count("restarts") for p in pods)
+
+
+def _of_another(cluster: Cluster, address: Address, service: Thing) -> tuple[float, str, Line | None] | None:
+    """A variable named after one Service that leads to quite another."""
+    about = _bare(_HOST_NAME.sub("", address.variable))
+    meant = next((n for n in cluster.services if _bare(n) == about and n != service.name), None)
+    others = {w.app for w in cluster.workloads} & {service.name, service.app}
+    if meant is None or not others or SequenceMatcher(None, about, _bare(service.name)).ratio() >= _ALIKE:
+        return None
+    return 0.85, f"Service {meant} exists, after which it is named", None
+
+
+_ALIKE = 0.75
+
+
+def _bare(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def alike(one: str, other: str) -> float:
@@ -150,11 +207,8 @@ def alike(one: str, other: str) -> float:
 
 def _complained(cluster: Cluster, workload: Thing, host: str) -> Line | None:
     """A failing line that quotes the host."""
-    pattern = re.compile(
-        rf"{re.escape(host)}(?![\w-])(?=.*(?:no such host|refused|timed? ?out|unable|fail|unknown|misbehaving))|"
-        rf"(?:no such host|refused|unable ?to ?connect|fail\w*|unknown ?host\w*|not known).*{re.escape(host)}(?![\w-])",
-        re.I | re.S,
-    )
+    name = re.escape(host)
+    pattern = re.compile(rf"{name}(?![\w-])(?=.*{_UNREACHED})|{_UNREACHED}.*(?<![\w-]){name}(?![\w-])", re.I | re.S)
     return next(cluster.lines(pattern, service=workload.app), None)
 
 
@@ -196,15 +250,29 @@ def _dns_problem(spec: JsonObject, resolvers: set[str]) -> tuple[str, float, flo
     """(words, confidence alone, confidence when the log confirms it)."""
     policy, config = text(spec, "dns_policy"), mapping(spec, "dns_config")
     servers = texts(config, "nameservers")
-    if policy == "None" and not set(servers) & resolvers:
-        return f"ask only the name servers {', '.join(servers) or '(none)'}", 0.85, 0.95
+    if policy == "None" and not any(_of_cluster(server, resolvers) for server in servers):
+        sure = 0.85 if resolvers or not servers or any(_public(server) for server in servers) else 0.4
+        return f"ask only the name servers {', '.join(servers) or '(none)'}", sure, 0.95
     if policy == "Default" or (policy == "ClusterFirst" and spec.get("host_network") is True):
         return "use the resolver of their node, which does not know names of the cluster", 0.45, 0.93
-    if servers and not set(servers) & resolvers:
+    if policy != "None" and servers and not any(_of_cluster(server, resolvers) for server in servers):
         return f"ask the name servers {', '.join(servers)} as well", 0.4, 0.85
     if config:
         return "have DNS search settings of their own", 0.2, 0.75
     return None
+
+
+def _of_cluster(server: str, resolvers: set[str]) -> bool:
+    """The cluster's resolver, or the cache that a node keeps at a link-local address."""
+    return server in resolvers or server.startswith("169.254.")
+
+
+def _public(server: str) -> bool:
+    """Whether a name server is of no network that a cluster uses for itself."""
+    try:
+        return not any(ip_address(server) in network for network in _INSIDE)
+    except ValueError:
+        return False
 
 
 SIGNATURES = (address_wrong, dns_settings_wrong)

@@ -108,6 +108,19 @@ class Cluster:
         return {thing.name: thing for thing in self.of("Service")}
 
     @cached_property
+    def _services_by_place(self) -> dict[tuple[str | None, str], Thing]:
+        return {(s.item.namespace, s.name): s for s in self.of("Service")}
+
+    def service_at(self, name: str, namespace: str | None) -> Thing | None:
+        """The Service of this name in a namespace, or in any when that is not known."""
+        return self._services_by_place.get((namespace, name)) if namespace else self.services.get(name)
+
+    def app_behind(self, service: Thing) -> str:
+        """The application whose pods a Service chooses, else the one it is labelled with."""
+        names = texts(service.fields, "pods")
+        return next((p.app for p in self.pods if p.name in names), service.app)
+
+    @cached_property
     def nodes(self) -> dict[str, Thing]:
         return {thing.name: thing for thing in self.of("Node")}
 

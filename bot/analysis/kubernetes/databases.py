@@ -15,24 +15,39 @@ from connectors.model import JsonObject
 _K = FindingKind
 # Server messages: https://dev.mysql.com/doc/mysql-errors/8.0/en/server-error-reference.html
 # 1045, 1040, 1203, 1290, 1836
-_DENIED = re.compile(r"Access denied for user|ER_ACCESS_DENIED|caching_sha2_password.{0,40}(?:denied|fail)", re.I)
+_DENIED = re.compile(
+    r"Access denied for user|ER_ACCESS_DENIED|ER_NOT_SUPPORTED_AUTH_MODE|\berror 1045\b|"
+    r"caching_sha2_password.{0,40}(?:denied|fail)|SQLSTATE\[28000\]|SQLInvalidAuthorizationSpecException",
+    re.I,
+)
+_FROM_ADDRESS = re.compile(r"Access denied for user '[^']*'@'(?P<ip>[\d.]+|[0-9a-f:]+)'", re.I)
 _NO_MORE = re.compile(
     r"Too many connections|Data source rejected establishment of connection|"
-    r"ER_CON_COUNT|max_user_connections|max_connections_per_hour|"
-    r"remaining connection slots are reserved|sorry, too many clients|max number of clients reached",
+    r"ER_CON_COUNT|max_user_connections|max_connections_per_hour|Too many clients|"
+    r"remaining connection slots are reserved|sorry, too many clients|max number of clients reached|"
+    r"maximum number of (?:sessions|processes|connections)|connection limit (?:exceeded|reached)|"
+    r"Can't create a new thread",
     re.I,
 )
 _POOL_DRY = re.compile(
-    r"(?:Hikari\S*|Druid\S*|pool).{0,80}(?:timed out|timeout|exhausted)|Timeout waiting for connection", re.I
+    r"(?:Hikari\S*|Druid\S*|pool).{0,80}(?:timed out|timeout|exhausted)|"
+    r"Timeout waiting for (?:idle )?(?:connection|object)|"
+    r"Timeout acquiring a connection|checkout a Connection has timed out|Could not get a resource from the pool|"
+    r"PoolExhausted|Cannot get a connection, pool",
+    re.I,
 )
 _READ_ONLY = re.compile(
     r"--(?:super-)?read-only option|read_only option|ER_OPTION_PREVENTS|Running in read-only mode|in read[- ]only mode|"
-    r"in a read-only transaction|Connection is read-only|can't write against a read only replica",
+    r"in a read-only transaction|Connection is read-only|can't write against a read only replica|READONLY You can't|"
+    r"Table '[^']+' is read only|ER_READ_ONLY_MODE|SQLSTATE\[?:? ?25006|database is (?:in )?read[- ]only|"
+    r"not (?:a )?(?:writable )?primary|NotWritablePrimary",
     re.I,
 )
 _NO_LINK = re.compile(
     r"Communications link failure|CommunicationsException|CannotGetJdbcConnection|Can't connect to MySQL server|"
-    r"(?:mysql|jdbc|3306)\S*.{0,120}(?:connection )?refused|connect ECONNREFUSED \S+:3306",
+    r"(?:mysql|mariadb|jdbc|3306)\S*.{0,120}(?:connection )?refused|connect ECONNREFUSED \S+:3306|"
+    r"SQLSTATE\[HY000\] \[2002\]|Unable to connect to any of the specified MySQL hosts|"
+    r"Could not create connection to database server|SQLNonTransientConnectionException",
     re.I,
 )
 _ENGINES = re.compile(r"(?:^|/)(?:mysql|mariadb|percona|postgres|postgresql|xenon|mysql-server|tidb)[^/]*$", re.I)
@@ -43,12 +58,26 @@ _DB_WORD = re.compile(r"mysql|mariadb|jdbc|(?:^|_)DB(?:_|$)|database|postgres|(?
 def credentials_refused(cluster: Cluster) -> Iterator[Match]:
     """An application's log says that the database does not accept its user or password."""
     for line in cluster.lines(_DENIED) if cluster.pods else ():
+        yield from _told_by_database(cluster, line)
         if line.service and not _is_database(cluster, line.service):
             yield _match(
                 f"app/{line.service}", "mysql_invalid_credentials", 0.95, line,
                 f"the database refuses the user or password of {line.service} ({line.count} lines in its log)",
                 "The same user and password work from inside the pod.",
             )  # fmt: skip
+
+
+def _told_by_database(cluster: Cluster, line: Line) -> Iterator[Match]:
+    """The database's own log names the address of whom it refuses."""
+    if not line.service or not _is_database(cluster, line.service):
+        return
+    addresses = {m["ip"] for m in _FROM_ADDRESS.finditer(line.line)}
+    for app in {p.app for p in cluster.pods if p.said("pod_ip") in addresses}:
+        yield _match(
+            f"app/{app}", "mysql_invalid_credentials", 0.85, line,
+            f"{line.service} refuses the user or password of {app} ({line.count} lines in its log)",
+            "The same user and password work from inside the pod.",
+        )  # fmt: skip
 
 
 def user_differs(cluster: Cluster) -> Iterator[Match]:
@@ -155,8 +184,9 @@ def database_of(cluster: Cluster, app: str) -> str | None:
                 hosts += [str(v) for k, v in mapping(secret.fields, "values").items() if k.lower().endswith("host")]
     for host in hosts:
         service = service_behind(cluster, host, workload.item.namespace if workload else None)
-        if service and _is_database(cluster, service.app):
-            return service.app
+        behind = cluster.app_behind(service) if service else ""
+        if _is_database(cluster, behind):
+            return behind
     called = [c for c in cluster.graph.callees.get(app, ()) if _is_database(cluster, c)]
     if called:
         return called[0]
@@ -168,7 +198,7 @@ def _is_database(cluster: Cluster, app: str, engines: re.Pattern[str] = _ENGINES
     """By the image a workload runs, or the port its container declares."""
     workload = cluster.workload_of(app)
     if workload is None and (service := cluster.services.get(app)) is not None:
-        workload = cluster.workload_of(service.app)
+        workload = cluster.workload_of(cluster.app_behind(service))
     for container in template_containers(workload) if workload else ():
         image = (text(container, "image") or "").partition("@")[0]
         declared = {number(p, "port") for p in objects(container, "ports")}

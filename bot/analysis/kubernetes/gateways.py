@@ -11,17 +11,23 @@ from bot.analysis.kubernetes.addresses import NEAR, UNKNOWN_HOST, alike, ports_o
 from bot.analysis.kubernetes.cluster import Cluster, Thing, spec_of, template_containers
 from bot.analysis.kubernetes.match import Match
 from bot.domain.evidence import FindingKind
-from connectors.kubernetes.reading import number, objects, text
+from connectors.kubernetes.reading import number, objects, text, texts
 from connectors.model import JsonObject
 
 _K = FindingKind
 _GATEWAY = re.compile(
     r"springframework\.cloud\.gateway|RoutePredicate|upstream (?:connect|prematurely|timed out)|"
-    r"no route matched|NotFoundException: 50[34]|Unable to find instance for|host not found in upstream",
+    r"no route matched|NotFoundException: 50[34]|Unable to find instance for|host not found in upstream|"
+    r"No servers available for service|Load balancer does not (?:have|contain an?) (?:available server|instance)",
     re.I,
 )
-_TARGET = re.compile(r"(?:Unable to find instance for|host not found in upstream) [\"']?(?P<name>[\w.-]+)", re.I)
-_ROUTE_ENV = re.compile(r"ROUTES?_?\[?(?P<number>\d+)\]?_(?P<part>ID|URI|PREDICATES)", re.I)
+_TARGET = re.compile(
+    r"(?:Unable to find instance for|host not found in upstream|No servers available for service:|"
+    r"instance for the service) [\"']?(?P<name>[\w.-]+)",
+    re.I,
+)
+_ROUTE_ENV = re.compile(r"ROUTES?[_.]?\[?(?P<number>\d+)\]?[_.](?P<part>ID|URI|PREDICATES)", re.I)
+_ROUTE_FLAG = re.compile(r"(\S*ROUTES?[_.]?\[?\d+\]?[_.](?:ID|URI|PREDICATES)\S*?)=(\S+)", re.I)
 _ADDRESS = re.compile(r"^[a-z][a-z0-9+.-]*://(?P<host>[\w.-]+?)(?::(?P<port>\d+))?(?:/|$)", re.I)
 _PLAIN = re.compile(r"v\d+|api|rest|\d*")
 
@@ -53,16 +59,26 @@ def routes(cluster: Cluster) -> Iterator[Route]:
 
 def _from_variables(workload: Thing) -> Iterator[Route]:
     found: dict[str, dict[str, str]] = {}
-    for container in template_containers(workload):
-        for entry in objects(container, "env"):
-            if match := _ROUTE_ENV.search(text(entry, "name") or ""):
-                found.setdefault(match["number"], {}).setdefault(match["part"].upper(), text(entry, "value") or "")
+    for name, value in _settings(workload):
+        if match := _ROUTE_ENV.search(name):
+            found.setdefault(match["number"], {}).setdefault(match["part"].upper(), value)
     for parts in found.values():
         if address := _ADDRESS.match(parts.get("URI", "")):
             port = int(address["port"]) if address["port"] else None
             path = parts.get("PREDICATES", "").removeprefix("Path=")
             name = parts.get("ID", "")
             yield Route(name, path, address["host"], port, "its environment", workload, workload.evidence)
+
+
+def _settings(workload: Thing) -> Iterator[tuple[str, str]]:
+    """Variables, and properties given on the command line or inside the options of a runtime."""
+    for container in template_containers(workload):
+        words = [w for key in ("command", "args") for w in texts(container, key)]
+        for entry in objects(container, "env"):
+            value = text(entry, "value") or ""
+            yield text(entry, "name") or "", value
+            words.append(value)
+        yield from (pair for word in words for pair in _ROUTE_FLAG.findall(word))
 
 
 def _config_maps(workload: Thing) -> set[str]:
@@ -76,7 +92,9 @@ def _config_maps(workload: Thing) -> set[str]:
 def route_wrong(cluster: Cluster) -> Iterator[Match]:
     """A route is held against the Services there are, and against what its id and path say it is for."""
     for route in routes(cluster):
-        service, meant = service_behind(cluster, route.host, route.owner.item.namespace), intended(cluster, route)
+        service, meant = _target(cluster, route), intended(cluster, route)
+        if service is None and (_OUTSIDE.search(route.host) or cluster.workload_of(route.host.lower())):
+            continue  # Another site, or a name of a registry of the applications' own.
         if service is None:
             confidence, words = 0.92, f"{route.host}, which is no Service"
         elif route.port and ports_of(service) and route.port not in ports_of(service):
@@ -89,6 +107,32 @@ def route_wrong(cluster: Cluster) -> Iterator[Match]:
         text_ = f"the route {shown} that gateway {route.owner.name} has from {route.where} leads to {words}"
         evidence = (route.evidence, route.owner.evidence)
         yield from _both(route.owner, meant, confidence, text_, evidence)
+
+
+_OUTSIDE = re.compile(
+    r"^(?:localhost|[\d.]+)$|\.(?!svc$|local$|cluster$)(?:com|net|org|io|dev|app|cloud|co|eu|de|uk|cn)$", re.I
+)
+
+
+def _target(cluster: Cluster, route: Route) -> Thing | None:
+    """Registries of applications write names in capitals; names of hosts know no case."""
+    return service_behind(cluster, route.host.lower(), route.owner.item.namespace)
+
+
+def odd_path(cluster: Cluster) -> Iterator[Match]:
+    """A route whose path speaks of nothing that its target is called, where every other route of the gateway does."""
+    told = [(r, s) for r in routes(cluster) if r.path and (s := _target(cluster, r)) is not None]
+    for owner in dict.fromkeys(r.owner.name for r, _ in told):
+        mine = [(r, s, _fits(s.name, r._replace(name=""))) for r, s in told if r.owner.name == owner]
+        odd = [(r, s) for r, s, fit in mine if fit < _STRANGE]
+        if len(mine) < _ENOUGH_ROUTES or len(odd) != 1 or any(_STRANGE <= fit < _FITTING for _, _, fit in mine):
+            continue
+        route, service = odd[0]
+        words = f"the route to {service.name} that gateway {owner} has from {route.where} listens at {route.path}"
+        yield from _both(route.owner, service.name, 0.7, words, (route.evidence, route.owner.evidence))
+
+
+_STRANGE, _FITTING, _ENOUGH_ROUTES = 0.45, 0.6, 5
 
 
 def intended(cluster: Cluster, route: Route) -> str | None:
@@ -140,4 +184,4 @@ def route_fails(cluster: Cluster) -> Iterator[Match]:
         yield from _both(workload, meant, 0.85, words, (gateway.evidence,))
 
 
-SIGNATURES = (route_wrong, route_fails)
+SIGNATURES = (route_wrong, odd_path, route_fails)

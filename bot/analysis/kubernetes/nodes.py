@@ -19,12 +19,26 @@ _CAUSE = {
     "cri-o": "containerd_unavailable",
     "crio": "containerd_unavailable",
     "docker": "containerd_unavailable",
+    "dockerd": "containerd_unavailable",
+    "cri-docker": "containerd_unavailable",
+    "cri-dockerd": "containerd_unavailable",
+    "k3s-agent": "kubelet_unavailable",
+    "rke2-agent": "kubelet_unavailable",
     "kube-proxy": "kube_proxy_unavailable",
     "kube-scheduler": "kube_scheduler_unavailable",
 }
 _RUNTIME = re.compile(
-    r"container runtime (?:is down|not ready|status check)|PLEG is not healthy|containerd\.sock", re.I
+    r"container runtime (?:is |network )?(?:down|not ready: RuntimeReady|status check)|PLEG is not healthy|"
+    r"container runtime not ready|(?:containerd|crio|cri-o|docker|dockershim|cri-dockerd)\.sock|"
+    r"failed to get (?:container )?runtime status",
+    re.I,
 )
+_SOCKET = re.compile(
+    r"(?:containerd|crio|cri-o|docker|dockershim|cri-dockerd)\.sock.{0,40}(?:refused|no such file)|"
+    r"Cannot connect to the Docker daemon",
+    re.I,
+)
+_FRESH = timedelta(minutes=10)
 _PATIENCE = timedelta(seconds=30)
 """A pod that the scheduler has not looked at for so long was not seen by it."""
 
@@ -53,6 +67,24 @@ def node_reports(cluster: Cluster) -> Iterator[Match]:
         elif node.said("ready_status") == "Unknown":
             words = f"the kubelet of {node.name} no longer reports to the API"
             yield _match(node.name, "kubelet_unavailable", 0.88, (node.evidence,), "kubelet", words)
+
+
+def runtime_unreached(cluster: Cluster) -> Iterator[Match]:
+    """Events of the last minutes say that nobody listens at the socket of a node's container runtime."""
+    well = {u.said("node") for u in cluster.of("NodeService") if flag(u.fields, "active") and _runs_containers(u)}
+    for event in cluster.of("Event"):
+        told, at = event.said("message"), stamp(event.said("last_at"))
+        about = next((p for p in cluster.pods if p.name == event.said("involved_name")), None)
+        node = event.said("node") or (about.said("node") if about else "")
+        node = event.said("involved_name") if event.said("involved_kind") == "Node" else node
+        recent = at is not None and cluster.now - at <= _FRESH
+        if recent and node in cluster.nodes and node not in well and _SOCKET.search(told):
+            words = f"the kubelet of {node} cannot reach its container runtime"
+            yield _match(node, "containerd_unavailable", 0.8, (event.evidence,), "containerd", words)
+
+
+def _runs_containers(unit: Thing) -> bool:
+    return _CAUSE.get(unit.said("unit").removesuffix(".service")) == "containerd_unavailable"
 
 
 def proxy_stopped(cluster: Cluster) -> Iterator[Match]:
@@ -105,4 +137,4 @@ def _match(node: str, cause: str, confidence: float, evidence: tuple[str, ...], 
     )  # fmt: skip
 
 
-SIGNATURES = (unit_stopped, node_reports, proxy_stopped, scheduler_silent)
+SIGNATURES = (unit_stopped, node_reports, runtime_unreached, proxy_stopped, scheduler_silent)

@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 
 from bot.analysis.kubernetes.cluster import Cluster, Thing, plain_containers
 from bot.analysis.kubernetes.match import Match
+from bot.analysis.kubernetes.ports import wanted_ports
 from bot.domain.evidence import FindingKind
-from connectors.kubernetes.reading import flag, mapping, number, objects, stamp, text, texts
+from connectors.kubernetes.reading import flag, mapping, number, stamp, text, texts
 from connectors.model import JsonObject
 
 _K = FindingKind
@@ -104,7 +105,7 @@ def _fell_by_itself(cluster: Cluster, pod: Thing, container: JsonObject) -> bool
 
 def _own_ports(cluster: Cluster, pod: Thing, container: JsonObject) -> set[int]:
     """Ports the container declares or is told; without any, those that Services send to its pod."""
-    own = listening(container)
+    own = wanted_ports(container)
     if own or len(plain_containers(pod)) > 1:
         return own
     services = (s for s in cluster.services.values() if pod.name in texts(s.fields, "pods"))
@@ -154,18 +155,6 @@ def patience_s(probe: JsonObject) -> float:
     """
     delay, period = number(probe, "initial_delay_s") or 0, number(probe, "period_s") or 10
     return delay + period * (number(probe, "failure_threshold") or 3)
-
-
-def listening(container: JsonObject) -> set[int]:
-    """Ports the container declares or is told to listen on."""
-    declared = {number(p, "port") or 0 for p in objects(container, "ports")} - {0}
-    told = {
-        int(value)
-        for entry in objects(container, "env")
-        if (text(entry, "name") or "") in {"PORT", "SERVER_PORT", "HTTP_PORT", "LISTEN_PORT"}
-        and (value := text(entry, "value") or "").isdigit()
-    }
-    return declared | told
 
 
 def _words(fault: str, probe: JsonObject, own: set[int]) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from bot.analysis.kubernetes.cluster import Cluster, Thing
+from bot.analysis.kubernetes.cluster import Cluster, Thing, plain_containers
 from bot.analysis.kubernetes.match import Match
+from bot.analysis.kubernetes.ports import probed_ports, wanted_ports
 from bot.domain.evidence import FindingKind
-from connectors.kubernetes.reading import flag, labels_of, selects, text
+from connectors.kubernetes.reading import flag, labels_of, selects, text, texts
 from connectors.model import JsonObject
 
 _K = FindingKind
@@ -37,6 +38,25 @@ def selector_matches_nothing(cluster: Cluster) -> Iterator[Match]:
             _K.ENDPOINTS_EMPTY, text_ + (f"; pods of {owner.name} carry {have}" if owner and have else ""),
             "Pods with the labels of the selector exist and are ready.",
             (service.evidence, *((owner.evidence,) if owner else ())),
+            {"object": service.name, "namespace": service.item.namespace, "service": service.name},
+        )  # fmt: skip
+
+
+def selector_chooses_others(cluster: Cluster) -> Iterator[Match]:
+    """A Service named after one workload chooses the pods of another, and nothing else serves the first."""
+    for service in cluster.services.values():
+        owner = cluster.workload_of(service.name)
+        chosen = {p.app for p in cluster.pods if p.name in texts(service.fields, "pods")}
+        if owner is None or not chosen or not cluster.pods_of(owner.app) or owner.app in chosen:
+            continue
+        labels = labels_of(owner.fields, "template", "labels")
+        if any(selects(labels_of(s.fields, "selector"), labels) for s in cluster.services.values()):
+            continue
+        other = ", ".join(sorted(chosen)[:2])
+        yield Match(
+            owner.component, "service_selector_mismatch", 0.8, _K.ENDPOINTS_EMPTY,
+            f"Service {service.name} chooses pods of {other}, and none of {owner.name}",
+            f"{other} is meant to answer for {owner.name}.", (service.evidence, owner.evidence),
             {"object": service.name, "namespace": service.item.namespace, "service": service.name},
         )  # fmt: skip
 
@@ -74,21 +94,40 @@ _PROBLEMS = {
 }
 
 
+_PROXY_PORTS = re.compile(r"^(?:150\d\d|4143|4191|20000|20200)/")
+"""Ports that the sidecars of meshes declare: a pod that declares no others does not tell where it listens."""
+
+
 def port_of_service_wrong(cluster: Cluster) -> Iterator[Match]:
     """A Service sends to a port, or in a protocol, that its pods do not offer."""
     for service in cluster.services.values():
         for port in service.parts("ports"):
-            cause = _PROBLEMS.get(text(port, "verdict") or "")
+            declared = [str(p) for p in _list(port.get("declared"))]
+            told = text(port, "verdict") or ""
+            silent = all(_PROXY_PORTS.match(p) for p in declared) and told != "port_name_unknown"
+            cause = _undeclared(cluster, service, port) if silent else _PROBLEMS.get(told)
             if cause:
                 yield _port(cluster, service, port, cause)
 
 
+def _undeclared(cluster: Cluster, service: Thing, port: JsonObject) -> str | None:
+    """Of pods that declare no port: what they are told to listen on and where they are probed."""
+    chosen = [p for p in cluster.pods if p.name in texts(service.fields, "pods")]
+    containers = [c for p in chosen for c in plain_containers(p)]
+    told = {n for c in containers for n in (*wanted_ports(c), *probed_ports(c))}
+    known = {n for n in told if not _PROXY_PORTS.match(f"{n}/")}
+    targets = {n for n in _list(port.get("resolved")) if isinstance(n, int)}
+    wrong = bool(known and targets) and not targets & known
+    return "service_port_mapping_mismatch" if wrong and not reachable(cluster, service.name, port.get("port")) else None
+
+
 def _port(cluster: Cluster, service: Thing, port: JsonObject, cause: str) -> Match:
-    declared = ", ".join(str(p) for p in _list(port.get("declared")))
+    listed = [str(p) for p in _list(port.get("declared")) if not _PROXY_PORTS.match(str(p))]
+    declared = ", ".join(listed) or "none and listen elsewhere"
     reached = reachable(cluster, service.name, port.get("port"))
     # A process may listen on a port that it does not declare: then it is reached all the same.
     alone = len(service.parts("ports")) == 1 or text(port, "verdict") == "port_name_unknown"
-    confidence = {True: 0.2, False: 0.95, None: 0.85 if alone else 0.35}[reached]
+    confidence = {True: 0.2, False: 0.95, None: 0.85 if alone else 0.35}[reached] - 0.2 * (not listed)
     text_ = f"Service {service.name} sends {port.get('protocol')} to port {port.get('target_port')}"
     text_ += f", while its pods declare {declared}"
     return Match(
@@ -135,4 +174,4 @@ def scaled_to_zero(cluster: Cluster) -> Iterator[Match]:
         )  # fmt: skip
 
 
-SIGNATURES = (selector_matches_nothing, port_of_service_wrong, scaled_to_zero)
+SIGNATURES = (selector_matches_nothing, selector_chooses_others, port_of_service_wrong, scaled_to_zero)

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from bot.analysis.kubernetes.cluster import Cluster, Thing, plain_containers, pod_is_ready
 from bot.analysis.kubernetes.match import Match
+from bot.analysis.kubernetes.ports import wanted_ports
 from bot.domain.evidence import FindingKind
 from connectors.kubernetes.reading import flag, mapping, number, objects, stamp, text
 from connectors.model import JsonObject
@@ -36,7 +37,7 @@ _OOM_INIT = re.compile(
     re.I,
 )
 _HEAP = re.compile(
-    r"java\.lang\.OutOfMemoryError|insufficient memory for the Java Runtime|could not reserve enough space for|"
+    r"java\.lang\.OutOfMemoryError|insufficient memory for the Java Runtime|[Cc]ould not reserve enough space for|"
     r"JavaScript heap out of memory|fatal error: (?:runtime: )?(?:cannot allocate|out of) memory|"
     r"System\.OutOfMemoryException|\bMemoryError\b|NoMemoryError|std::bad_alloc|"
     r"Allowed memory size of \d+ bytes exhausted|memory allocation of \d+ bytes failed|"
@@ -256,40 +257,13 @@ def _clash(containers: list[JsonObject]) -> int | None:
     has_proxy = any(text(c, "name") == "istio-proxy" for c in containers)
     for container in containers:
         name = text(container, "name") or ""
-        for port in _wanted(container):
+        for port in wanted_ports(container):
             if port in seen and seen[port] != name:
                 return port
             if has_proxy and name != "istio-proxy" and port in _ISTIO_PORTS:
                 return port
             seen[port] = name
     return None
-
-
-_PORT_NAMES = re.compile(r"^(?:[A-Z0-9]+_)*(?:SERVER|HTTP|HTTPS|LISTEN|APP|WEB|BIND|SERVICE|GRPC|ADMIN)?_?PORT$")
-_ELSEWHERE = re.compile(r"DB|SQL|REDIS|MONGO|KAFKA|RABBIT|MQ|_HOST|REMOTE|TARGET|UPSTREAM|SMTP|_SERVICE_PORT", re.I)
-"""Variables that tell the port of another party; `X_SERVICE_PORT` is what Kubernetes itself tells of Services."""
-_PORT_FLAG = re.compile(
-    r"(?:-(?:D|-)?(?:[\w-]+[.-])*port[= ]|\s-[lp] ?|(?:listen|bind|addr|address)(?:-address)?[= ]\S*:|LISTEN:|"
-    r"\blisten |\bhttp\.server |\b(?:nc|ncat|netcat)\s+(?:-\S+\s+)*(?:0\.0\.0\.0\s+)?)(\d{2,5})\b",
-    re.I,
-)
-
-
-def _wanted(container: JsonObject) -> set[int]:
-    found = {number(p, "port") or 0 for p in objects(container, "ports")}
-    for entry in objects(container, "env"):
-        value = text(entry, "value") or ""
-        name = text(entry, "name") or ""
-        if _PORT_NAMES.match(name) and value.isdigit() and not _ELSEWHERE.search(name):
-            found.add(int(value))
-    words = " ".join(str(w) for key in ("command", "args") for w in _words(container, key))
-    found.update(int(m[1]) for m in _PORT_FLAG.finditer(words) if not _ELSEWHERE.search(m[0]))
-    return found - {0}
-
-
-def _words(container: JsonObject, key: str) -> list[object]:
-    value = container.get(key)
-    return list(value) if isinstance(value, list) else []
 
 
 SIGNATURES = (secret_missing, volume_not_permitted, killed_for_memory, port_taken_in_pod)

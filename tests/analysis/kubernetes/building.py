@@ -13,7 +13,13 @@ from bot.analysis.kubernetes.match import Match
 from bot.domain.evidence import Evidence
 from bot.domain.question import Analysis, CaseFile, IssueType, Question, Service, Setting
 from connectors.kubernetes.cluster import configmap_item, node_item, quota_item
-from connectors.kubernetes.objects import deployment_item, event_item, pod_item
+from connectors.kubernetes.objects import (
+    daemonset_item,
+    deployment_item,
+    event_item,
+    pod_item,
+    statefulset_item,
+)
 from connectors.kubernetes.references import existing_in, reference_items
 from connectors.kubernetes.services import service_item
 from connectors.kubernetes.storage import storage_items
@@ -90,6 +96,15 @@ def deployment(
         "spec": {"replicas": desired, "selector": {"matchLabels": {"app": app}}, "template": template},
         "status": {"readyReplicas": ready, "updatedReplicas": ready, "replicas": ready, "conditions": conditions},
     }
+
+
+def of_kind(kind: str, app: str, **more: Any) -> Raw:
+    """A StatefulSet or DaemonSet with one pod template, short of its pods unless `ready` says otherwise."""
+    raw = deployment(app, **{"ready": 0, **more}) | {"kind": kind}
+    if kind == "DaemonSet":
+        there = raw["status"]["readyReplicas"]
+        raw["status"] |= {"desiredNumberScheduled": 1, "numberReady": there, "updatedNumberScheduled": there}
+    return raw
 
 
 def service(
@@ -172,13 +187,20 @@ def items_of(objects: Sequence[Raw]) -> list[Item]:
     return [
         *(pod_item(p, NOW) for p in pods),
         *(deployment_item(d) for d in kinds.get("Deployment", [])),
+        *(statefulset_item(s) for s in kinds.get("StatefulSet", [])),
+        *(daemonset_item(s) for s in kinds.get("DaemonSet", [])),
         *(item for d in kinds.get("Deployment", []) for item in reference_items(d, existing)),
         *(service_item(s, None, pods) for s in kinds.get("Service", [])),
         *(node_item(n, NOW, pods) for n in kinds.get("Node", [])),
         *(event_item(e, known) for e in kinds.get("Event", [])),
         *(quota_item(q) for q in kinds.get("ResourceQuota", [])),
         *(configmap_item(c) for c in kinds.get("ConfigMap", [])),
-        *storage_items(kinds.get("PersistentVolumeClaim", []), kinds.get("PersistentVolume", []), [], pods),
+        *storage_items(
+            kinds.get("PersistentVolumeClaim", []),
+            kinds.get("PersistentVolume", []),
+            kinds.get("StorageClass", []),
+            pods,
+        ),
     ]
 
 
