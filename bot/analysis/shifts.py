@@ -15,6 +15,7 @@ SLACK = 1.5
 MIN_SUM = 8.0
 MIN_POINTS = 5
 CALM_POINTS = 4
+_OWN_SUM = MIN_SUM / 2
 _PERIODIC_AT = 0.6
 
 
@@ -116,6 +117,9 @@ def usual_level(times: Array, values: Array, start_s: float, *, floor_abs: float
     if profile is not None:
         centre = profile[np.arange(values.size) % profile.size]
     residue = np.abs(base - centre[:count])
+    if profile is None:
+        # A median between two values of a counting series is as far from either as half a count; no point ever is.
+        residue = np.abs(base - np.percentile(base, 50, method="lower"))
     spread = 1.4826 * float(np.median(residue))
     low, high = np.percentile(base - centre[:count], (25, 75))
     spread = max(spread, float(high - low) / 1.349, floor_abs, floor_ratio * abs(usual), _one_event(base), 1e-12)
@@ -168,9 +172,20 @@ def _best_segment(gain: Array, inside: int) -> tuple[int, int, float]:
     quiet = np.convolve(gain[begin : end + 1] < 0, np.ones(CALM_POINTS), mode="valid") >= CALM_POINTS
     if quiet.any():
         begin += int(np.flatnonzero(quiet)[-1]) + CALM_POINTS
+    begin += _stray_head(gain[begin : end + 1])
     if begin > end:
         return 0, 0, 0.0
     return begin, end, float(total[end + 1] - total[begin])
+
+
+def _stray_head(gain: Array) -> int:
+    """How many leading points end in a calm one before their sum says anything by itself.
+
+    A lone deviation some points before the rest is chance; left in, it would date the whole shift.
+    """
+    weak = int(np.argmax(np.cumsum(gain) >= _OWN_SUM))
+    calm = np.flatnonzero(gain[:weak] < 0)
+    return int(calm[-1]) + 1 if calm.size else 0
 
 
 def _describe(times: Array, values: Array, level: Level, span: tuple[int, int], mass: float) -> Shift:
