@@ -1,8 +1,10 @@
 """Measures log folding: grouping accuracy per labelled set, and lines per second over a million lines.
 
-usage: python -m tests.benchmarks.logs --data DIR --out F
+usage: python -m tests.benchmarks.logs --data DIR --out F [--drain3]
 DIR holds X_2k.labels.csv with columns content and event_id. The million lines repeat the sets with their
-digits changed in every round, so that no line is the same twice in a row of rounds.
+digits changed in every round, so that no line is the same twice in a row of rounds. `--drain3` runs the same lines through
+the package drain3 (not one of ours: pip install --target DIR drain3, PYTHONPATH=DIR) in the same process, turn by turn in
+pieces, so that both meet the same machine.
 """
 
 from __future__ import annotations
@@ -65,11 +67,29 @@ def speed(lines: list[str]) -> float:
     return len(lines) / (time.process_time() - start)
 
 
+def beside_drain3(lines: list[str]) -> dict[str, float]:
+    """Lines per second of both, each over all lines, in turns of 50,000."""
+    from drain3 import TemplateMiner as Drain3Miner  # type: ignore[import-not-found]
+
+    ours, theirs = TemplateMiner(), Drain3Miner()
+    spent = {"ours": 0.0, "drain3": 0.0}
+    for start in range(0, len(lines), 50_000):
+        part = lines[start : start + 50_000]
+        for name, add in (("ours", ours.add), ("drain3", theirs.add_log_message)):
+            began = time.process_time()
+            for line in part:
+                add(line)
+            spent[name] += time.process_time() - began
+    rates = {f"{name}_lines_per_s": round(len(lines) / seconds) for name, seconds in spent.items()}
+    return rates | {"ratio": round(spent["drain3"] / spent["ours"], 2), "lines": len(lines)}
+
+
 def main() -> None:
     """Run and write the result."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--drain3", action="store_true", help="compare with the package drain3 in the same run")
     arguments = parser.parse_args()
     sets, contents = {}, []
     for path in sorted(arguments.data.glob("*.labels.csv")):
@@ -78,12 +98,14 @@ def main() -> None:
             grouping_accuracy(fold_set(lines), truth), 4
         )
         contents.extend(lines)
-    result = {
+    result: dict[str, object] = {
         "mean_grouping_accuracy": round(sum(sets.values()) / len(sets), 4),
         "lines_per_s": round(speed(many_lines(contents, count=SPEED_LINES))),
         "lines_per_s_first_sight": round(speed(contents)),
         "sets": sets,
     }
+    if arguments.drain3:
+        result["drain3"] = beside_drain3(many_lines(contents, count=SPEED_LINES))
     arguments.out.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result))
 
