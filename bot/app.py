@@ -262,7 +262,8 @@ async def open_store(settings: Settings, clock: Clock) -> Store:
     """The store. An embedded SQLite file is laid out on first use; PostgreSQL wants `inquest release`."""
     url = settings.database_url.get_secret_value()
     embedded = url.startswith("sqlite")
-    return await Store.open(url, workspace=settings.workspace, clock=clock, create=embedded)
+    redis_url = _secret(settings.redis_url)
+    return await Store.open(url, workspace=settings.workspace, clock=clock, create=embedded, redis_url=redis_url)
 
 
 async def slack_face(app: App, mode: SlackMode) -> SlackFace:

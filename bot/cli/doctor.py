@@ -10,6 +10,7 @@ from bot.app import open_store, require_slack
 from bot.errors import BotError, InvalidConfiguration, SchemaOutdated
 from bot.settings import Settings, SlackMode
 from bot.sources import Configuration, load_configuration
+from bot.store.redis_hints import ping
 from connectors.errors import ConnectorError
 from connectors.model import Health, HealthStatus, SystemClock
 
@@ -38,6 +39,8 @@ async def doctor(settings: Settings) -> int:
 async def examine(settings: Settings) -> AsyncIterator[Finding]:
     """Every check, as it finishes."""
     yield await _store(settings)
+    if settings.redis_url is not None:
+        yield await _redis(settings.redis_url.get_secret_value())
     async for finding in _sources(settings):
         yield finding
     async for finding in _slack(settings):
@@ -68,6 +71,14 @@ async def _store(settings: Settings) -> Finding:
             "Restore it from a backup.",
         )
     return Finding(True, "database", "reachable, schema current, event log intact")
+
+
+async def _redis(url: str) -> Finding:
+    try:
+        await ping(url)
+    except ConnectionError as error:
+        return Finding(False, "Redis", str(error), "Check REDIS_URL; until then wake-ups go through the database.")
+    return Finding(True, "Redis", "answers; processes on PostgreSQL wake each other through it")
 
 
 async def _sources(settings: Settings) -> AsyncIterator[Finding]:

@@ -79,6 +79,10 @@ class Backend(Protocol):
         """Tell other processes that something changed; may be lost."""
         ...
 
+    def watch_others(self) -> None:
+        """Notice soon when another process ends: this one would take over its work. Again and again is harmless."""
+        ...
+
     async def close(self) -> None: ...
 
 

@@ -12,10 +12,14 @@ from bot.store.sqlite import SqliteBackend
 from bot.store.urls import is_sqlite, parse_url
 
 
-async def open_backend(url: str, *, signals: Signals, create: bool) -> Backend:
+async def open_backend(url: str, *, signals: Signals, create: bool, redis_url: str = "") -> Backend:
     """SchemaOutdated unless the schema is the one needed; `create` lays it in an empty database first."""
     parsed = parse_url(url)
-    backend = SqliteBackend(parsed) if is_sqlite(parsed) else PostgresBackend(parsed, signals=signals)
+    backend: Backend
+    if is_sqlite(parsed):
+        backend = SqliteBackend(parsed)
+    else:
+        backend = PostgresBackend(parsed, signals=signals, redis_url=redis_url)
     try:
         await backend.start()
         revision = await backend.read(schema.current_revision)

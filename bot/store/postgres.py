@@ -10,8 +10,11 @@ from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from bot.store.backend import DRIVER_ERRORS, Work, append_work, is_trouble, new_holder, told
+from bot.store.deathwatch import Deathwatch
+from bot.store.hints import Hints
 from bot.store.one_statement import statement_for
 from bot.store.presence import Presence
+from bot.store.redis_hints import RedisHints
 from bot.store.signals import Signals
 from bot.store.writing import Writing
 
@@ -31,17 +34,20 @@ _SESSION = {
 class PostgresBackend:
     """Pool of 8: what two cores and one disk can use (more only wait for each other)."""
 
-    poll_s = 0.1
+    poll_s = 0.25
     alone = False
 
-    def __init__(self, url: URL, *, signals: Signals) -> None:
+    def __init__(self, url: URL, *, signals: Signals, redis_url: str = "") -> None:
         self.holder = new_holder()
         self._engine = create_async_engine(
             url, pool_size=_POOL, max_overflow=0, pool_timeout=10, pool_use_lifo=True,
             connect_args={"server_settings": _SESSION, "timeout": 5},
         )  # fmt: skip
         self._questions = self._engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._presence = Presence(url, holder=self.holder, signals=signals)
+        self._hints = Hints(self.holder, signals)
+        redis = RedisHints(redis_url, hints=self._hints) if redis_url else None
+        self._presence = Presence(url, holder=self.holder, hints=self._hints, redis=redis)
+        self._deathwatch = Deathwatch(url, holder=self.holder, hints=self._hints)
 
     async def start(self) -> None:
         await self._presence.start()
@@ -79,9 +85,14 @@ class PostgresBackend:
         return True
 
     def hint(self, stream: str) -> None:
-        self._presence.hint(stream)
+        self._hints.add(stream)
+
+    def watch_others(self) -> None:
+        self._presence.be_watched()
+        self._deathwatch.start()
 
     async def close(self) -> None:
+        await self._deathwatch.close()
         await self._presence.close()
         await self._engine.dispose()
 

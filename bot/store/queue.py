@@ -30,6 +30,7 @@ class Queue(Core):
         What the worker has enough of (`full`) is left to others.
         """
         self._signals.work.clear()
+        self._backend.watch_others()
         self._full = full
         claimer = self._claimer(worker=worker, lease_s=lease_s)
         taken = await self._backend.write(lambda c: claims.claim(c, claimer))

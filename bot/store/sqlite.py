@@ -185,6 +185,9 @@ class SqliteBackend:
     def hint(self, stream: str) -> None:
         """Nobody else to tell."""
 
+    def watch_others(self) -> None:
+        """Nobody else to watch."""
+
     async def close(self) -> None:
         self._closed = True
         if self._running is not None:

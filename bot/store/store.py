@@ -52,15 +52,22 @@ class Store(Queue, Showing):
 
     @classmethod
     async def open(
-        cls, url: str, *, workspace: str = "default", clock: Clock | None = None, create: bool = False
+        cls,
+        url: str,
+        *,
+        workspace: str = "default",
+        clock: Clock | None = None,
+        create: bool = False,
+        redis_url: str = "",
     ) -> Store:
         """Open the database at the schema this version needs.
 
         `create`: lay the tables when the database is empty. SchemaOutdated names what to run; StoreBusy when the
-        SQLite file belongs to another process, or the database does not answer.
+        SQLite file belongs to another process, or the database does not answer. `redis_url`: where processes on
+        one PostgreSQL wake each other; without it, or when it is away, they do so through the database.
         """
         signals = Signals()
-        backend = await open_backend(url, signals=signals, create=create)
+        backend = await open_backend(url, signals=signals, create=create, redis_url=redis_url)
         return cls(backend, workspace=workspace, clock=clock or SystemClock(), signals=signals)
 
     # events

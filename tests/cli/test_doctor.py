@@ -84,3 +84,11 @@ async def test_a_broken_file_and_an_old_schema(tmp_path: Path, workspace: Worksp
     found = await _findings(settings)
     assert not found["database"].ok
     assert "inquest release" in found["database"].detail + found["database"].mend
+
+
+async def test_redis_is_asked_only_where_it_is_set(tmp_path: Path, workspace: Workspace) -> None:
+    settings = _settings(tmp_path, workspace)
+    assert "Redis" not in await _findings(settings)
+    found = (await _findings(settings.model_copy(update={"redis_url": SecretStr("redis://127.0.0.1:1/0")})))["Redis"]
+    assert not found.ok
+    assert "through the database" in found.mend
