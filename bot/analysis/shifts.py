@@ -172,9 +172,9 @@ def _best_segment(gain: Array, inside: int) -> tuple[int, int, float]:
     quiet = np.convolve(gain[begin : end + 1] < 0, np.ones(CALM_POINTS), mode="valid") >= CALM_POINTS
     if quiet.any():
         begin += int(np.flatnonzero(quiet)[-1]) + CALM_POINTS
-    begin += _stray_head(gain[begin : end + 1])
     if begin > end:
         return 0, 0, 0.0
+    begin += _stray_head(gain[begin : end + 1])
     return begin, end, float(total[end + 1] - total[begin])
 
 
