@@ -337,6 +337,17 @@ def audit_archive(
     asyncio.run(archive(load_settings(), days=days, out=out))
 
 
+@audit_app.command("unmask")
+def audit_unmask(
+    placeholder: Annotated[str, typer.Argument(help="As it stands there: `[personal:email:0a1b2c]`.")],
+    reason: Annotated[str, typer.Option(help="Why; it is recorded with your name.")],
+) -> None:
+    """Read back a masked value, where policy keeps its kind and lets you."""
+    from bot.cli.audit import unmask
+
+    asyncio.run(unmask(load_settings(), placeholder, reason=reason))
+
+
 def _quiet_logs(settings: Settings) -> None:
     from bot.telemetry import configure_logs
 

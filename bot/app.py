@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -12,13 +13,13 @@ import structlog
 from pydantic import SecretStr
 
 from bot.domain.access import Principal, Squad
-from bot.errors import InvalidConfiguration
+from bot.errors import BotError, InvalidConfiguration
 from bot.reasoning.arms import Arm
 from bot.reasoning.ask.by_model import QueryWriter
 from bot.reasoning.protocol import Reasoner
 from bot.reasoning.rules import RulesReasoner
 from bot.reasoning.spending import Metered
-from bot.remedies import Remedies, audit_key, make_gate, make_remedies, make_roles, make_seals
+from bot.remedies import Remedies, audit_key, make_gate, make_remedies, make_roles, make_seals, make_vault
 from bot.services.ask import Ask
 from bot.services.audit import seal_forever
 from bot.services.budget import Budget
@@ -29,6 +30,7 @@ from bot.services.investigate import Investigator
 from bot.services.investigations import Investigations
 from bot.services.policy import AccessFile, load_access
 from bot.services.retention import Retention
+from bot.services.vault import Vault
 from bot.services.watchdog import Watchdog
 from bot.settings import Settings, SlackMode
 from bot.sources import Configuration, load_configuration
@@ -37,7 +39,7 @@ from bot.telemetry import Metrics
 from bot.watch import Watch
 from bot.worker import Worker
 from connectors.model import Clock, SystemClock
-from connectors.redaction import set_redaction_key
+from connectors.redaction import set_redaction_key, set_value_keeper
 
 if TYPE_CHECKING:
     from bot.slack.app import SlackFace
@@ -75,6 +77,7 @@ class App:
     reasoner: Reasoner | Metered
     remedies: Remedies
     watch: Watch
+    vault: Vault | None = None
     discovered: asyncio.Event = field(default_factory=asyncio.Event)
     _background: list[asyncio.Task[None]] = field(default_factory=list)
     _closers: list[object] = field(default_factory=list)
@@ -139,6 +142,7 @@ class App:
             reasoner=reasoner,
             remedies=remedies,
             watch=watch,
+            vault=make_vault(settings, roles, store, clock),
         )
 
     async def start(self, *parts: Part) -> None:
@@ -156,6 +160,9 @@ class App:
             key=audit_key(self.settings),
         )
         self._background.append(asyncio.create_task(retention.run(), name="retention"))
+        if self.vault is not None:
+            set_value_keeper(self.vault.keep)
+            self._background.append(asyncio.create_task(self.vault.run(), name="vault"))
         if Part.WORKER in wanted:
             self.worker.start()
             self._background.append(asyncio.create_task(self.remedies.remediation.run(), name="remediation"))
@@ -174,6 +181,10 @@ class App:
         await self.worker.stop()
         await close_reasoner(self.reasoner)
         await self.execute.close()
+        if self.vault is not None:
+            set_value_keeper(None)
+            with contextlib.suppress(BotError):
+                await self.vault.flush()
         await self.store.close()
 
     async def _discover_forever(self) -> None:

@@ -19,6 +19,7 @@ from bot.services.groups import Groups
 from bot.services.policy import AccessFile, Roles, with_access
 from bot.services.propose import Proposer
 from bot.services.remediate import Pace, Remediation
+from bot.services.vault import Vault
 from bot.settings import Settings
 from bot.store import Store
 from bot.worker import incarnation
@@ -74,6 +75,15 @@ def make_seals(settings: Settings, clock: Clock) -> Seals | None:
     """The file of seals; None without a key."""
     key = audit_key(settings)
     return Seals(settings.audit_file, key, workspace=settings.workspace, clock=clock) if key else None
+
+
+def make_vault(settings: Settings, roles: Roles, store: Store, clock: Clock) -> Vault | None:
+    """Where masked values are kept that may be read back; None without a key, or when policy names no kind."""
+    kinds = roles.policy.reversible
+    if settings.vault_key is None or not kinds:
+        return None
+    key = settings.vault_key.get_secret_value().encode()
+    return Vault(store=store, key=key, kinds=kinds, workspace=settings.workspace, clock=clock)
 
 
 def make_remedies(*, store: Store, execute: Execute, roles: Roles, clock: Clock, pace: Pace | None = None) -> Remedies:

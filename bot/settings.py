@@ -146,6 +146,11 @@ class Settings(BaseSettings):
     audit_file: Path = Field(
         Path(".inquest/seals.jsonl"), description="Where those signatures are kept: best on another machine's disk."
     )
+    vault_key: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="Seals masked values of the kinds that `policy.reversible` names, for `inquest audit unmask`.",
+    )
     redaction_key: SecretStr | None = Field(
         None, description="Makes masked secrets comparable between processes and restarts; at least 16 characters."
     )

@@ -42,6 +42,8 @@ from connectors._redaction_kinds import (
 _PLACEHOLDER = re.compile(r"\[(?:secret|personal):[a-z0-9_]+(?::[0-9a-f]{6})?\]")
 _SIGNS = re.compile(r"^(?:%[0-9A-Fa-f]{2})+")
 MAX_ERROR_TEXT = 300
+KINDS = frozenset({shape.kind for shape in SHAPES} | {"value", "basic", "base64", "email", "phone", "card", "iban"})
+"""Every kind that a placeholder can name."""
 _TEXT_BYTES = bytes(range(32, 127)) + b"\t\r\n"
 
 
@@ -49,6 +51,7 @@ class _Key:
     """The hash key: random for this process until the application sets its own."""
 
     value: bytes = secrets.token_bytes(32)
+    keeper: Callable[[str, str, str], None] | None = None
 
 
 def set_redaction_key(key: bytes) -> None:
@@ -58,10 +61,23 @@ def set_redaction_key(key: bytes) -> None:
     _Key.value = hashlib.blake2b(key, digest_size=32).digest()
 
 
+def set_value_keeper(keep: Callable[[str, str, str], None] | None) -> None:
+    """Tell `keep` of every value that is masked (placeholder, kind, value), in whatever thread; None: nobody."""
+    _Key.keeper = keep
+
+
+def is_placeholder(text: str) -> bool:
+    """Whether this is what a masked value became, and nothing more."""
+    return _PLACEHOLDER.fullmatch(text) is not None
+
+
 def placeholder(kind: str, value: str, *, family: str = "secret") -> str:
     """The stand-in for a value: same value, same stand-in."""
     digest = hashlib.blake2b(value.encode("utf-8", "surrogatepass"), key=_Key.value, digest_size=3).hexdigest()
-    return f"[{family}:{kind}:{digest}]"
+    made = f"[{family}:{kind}:{digest}]"
+    if _Key.keeper is not None:
+        _Key.keeper(made, kind, value)
+    return made
 
 
 def redact_text(text: str) -> str:

@@ -1,8 +1,10 @@
-"""`inquest audit verify | seal | export | archive`: the event log, proved and handed over."""
+"""`inquest audit verify | seal | export | archive | unmask`: the event log, proved and handed over."""
 
 from __future__ import annotations
 
 import contextlib
+import os
+import pwd
 import sys
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
@@ -10,10 +12,14 @@ from pathlib import Path
 from typing import IO
 
 from bot.app import open_store
+from bot.domain.access import Principal, PrincipalKind
 from bot.errors import InvalidConfiguration, InvalidRequest
-from bot.remedies import make_seals
+from bot.remedies import make_roles, make_seals, make_vault
 from bot.services import audit
+from bot.services.policy import load_access
+from bot.services.vault import Unmasking
 from bot.settings import Settings
+from bot.sources import load_configuration
 from bot.store import BrokenLink, Store
 from connectors.model import SystemClock
 
@@ -90,6 +96,32 @@ async def archive(settings: Settings, *, days: int, out: Path) -> None:
         for prefix in ("investigation/", "proposal/"):
             count += await audit.archive(store, out, prefix=prefix, older=timedelta(days=days), clock=clock)
     print(f"Archived {count} streams in {out}.")
+
+
+def operator() -> Principal:
+    """Whoever runs this command, by the system's account and not by what the environment says."""
+    return Principal(kind=PrincipalKind.PERSON, id=f"cli:{pwd.getpwuid(os.getuid()).pw_name}")
+
+
+async def unmask(settings: Settings, placeholder: str, *, reason: str) -> None:
+    """Print what stood behind a placeholder, for those who may; the try is recorded."""
+    environment, clock = dict(os.environ), SystemClock()
+    async with _opened(settings) as store:
+        configuration = load_configuration(settings.sources_file, environment, deadline_s=settings.call_deadline_s)
+        access = load_access(settings.access_file, environment)
+        roles = make_roles(settings, access, configuration.squads, store)
+        vault = make_vault(settings, roles, store, clock)
+        if vault is None:
+            raise InvalidConfiguration(
+                "Nothing can be read back: set INQUEST_VAULT_KEY and name kinds under policy.reversible."
+            )
+        found = await Unmasking(store=store, vault=vault, roles=roles, clock=clock).values(
+            placeholder, reason=reason, by=operator()
+        )
+    for value in found:
+        print(value)
+    if not found:
+        print("Nothing is kept behind this placeholder, or it was sealed with another key.", file=sys.stderr)
 
 
 @contextlib.contextmanager

@@ -175,6 +175,10 @@ class Policy(Frozen):
     freezes: tuple[Freeze, ...] = ()
     hours: tuple[Hours, ...] = ()
     expiry_minutes: float = Field(default=15.0, gt=0, le=24 * 60)
+    reversible: frozenset[str] = frozenset()
+    """Kinds of masked values that are kept sealed, such as `email`; none by default."""
+    unmask: Role = Role.ADMIN
+    """Who may read them back."""
 
     def demand(self, subject: Subject) -> Demand:
         rule = self._rule(subject)

@@ -69,6 +69,7 @@ class EventKind(StrEnum):
     KEY_ISSUED = "KeyIssued"
     KEY_REVOKED = "KeyRevoked"
     SIGNED_IN = "SignedIn"
+    VALUE_UNMASKED = "ValueUnmasked"
     REFUSED = "Refused"
 
 

@@ -55,6 +55,7 @@ class Retention:
             if not count:
                 break  # all of them changed in between
         await self._store.forget_deliveries(before)
+        await self._store.masked.forget(before)
         if gone:
             log.info("retention.forgot", investigations=gone, older_than_days=self._keep_days)
         return gone

@@ -16,7 +16,7 @@ from bot.domain.events import Event, EventKind
 from bot.domain.evidence import Evidence
 from bot.domain.investigation import ExecutionRecord, Investigation
 from bot.domain.states import InvestigationState, PhaseName, PhaseState
-from bot.store import tables, tables_around, tables_search, tables_sweeps, tables_turns
+from bot.store import tables, tables_around, tables_masked, tables_search, tables_sweeps, tables_turns
 from connectors.model import JsonObject
 
 Row: TypeAlias = dict[str, Any]
@@ -25,7 +25,7 @@ _S = InvestigationState
 _WORKING = frozenset({_S.QUEUED, _S.INITIALIZING, _S.RUNNING, _S.COMPLETING, _S.RETRYING})
 _PEOPLE = frozenset({PrincipalKind.PERSON, PrincipalKind.API_KEY})
 PEOPLES_CLASS, SCHEDULES_CLASS = 0, 1
-_TABLE_MODULES = (tables, tables_around, tables_search, tables_sweeps, tables_turns)
+_TABLE_MODULES = (tables, tables_around, tables_masked, tables_search, tables_sweeps, tables_turns)
 _DONE_PHASES = frozenset({PhaseState.COMPLETED, PhaseState.SKIPPED})
 
 

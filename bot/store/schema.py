@@ -15,7 +15,7 @@ from sqlalchemy.pool import NullPool
 from sqlmodel import SQLModel
 
 from bot.errors import SchemaOutdated
-from bot.store import tables, tables_around, tables_search, tables_sweeps, tables_turns
+from bot.store import tables, tables_around, tables_masked, tables_search, tables_sweeps, tables_turns
 from bot.store.backend import DRIVER_ERRORS, is_trouble, told
 from bot.store.columns import Row
 from bot.store.urls import is_sqlite, parse_url, sqlite_path
@@ -23,11 +23,11 @@ from bot.store.urls import is_sqlite, parse_url, sqlite_path
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0004"
-REVISIONS: tuple[str, ...] = ("0001", "0002", "0003", "0004")
+HEAD = "0005"
+REVISIONS: tuple[str, ...] = ("0001", "0002", "0003", "0004", "0005")
 TABLE_NAMES = frozenset(
     table.__tablename__
-    for module in (tables, tables_around, tables_search, tables_sweeps, tables_turns)
+    for module in (tables, tables_around, tables_masked, tables_search, tables_sweeps, tables_turns)
     for table in vars(module).values()
     if isinstance(table, type) and issubclass(table, Row) and table is not Row
 )

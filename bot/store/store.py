@@ -17,6 +17,7 @@ from bot.store import access, forgetting, reading, remediation, rows, verify
 from bot.store.audit import AuditLog, ChainEnd
 from bot.store.backend import Backend
 from bot.store.gathering import Gathered
+from bot.store.masked import MaskedValues
 from bot.store.model import Appended, BrokenLink, DuplicateDelivery, Fence, RoleBinding
 from bot.store.opening import open_backend
 from bot.store.query_history import QueryHistory
@@ -249,6 +250,11 @@ class Store(Queue, Showing):
     def audit(self) -> AuditLog:
         """The log as a whole, for those who check, export and archive it."""
         return AuditLog(ask=self._ask, write=self._again, workspace=self._workspace)
+
+    @property
+    def masked(self) -> MaskedValues:
+        """Masked values that may be read back, sealed."""
+        return MaskedValues(ask=self._ask, write=self._again, workspace=self._workspace)
 
     @property
     def search(self) -> Search:
