@@ -11,7 +11,7 @@ import structlog
 
 from bot.errors import BotError
 from bot.services.sweep import Sweeps
-from bot.services.sweep_config import Sweep
+from bot.services.sweep_model import Sweep
 from bot.store import Store
 from connectors.model import Clock
 

@@ -15,6 +15,7 @@ import structlog
 
 from bot.domain.access import Principal, PrincipalKind, Squad
 from bot.domain.anomaly import Anomaly, Signal
+from bot.domain.question import Source
 from bot.domain.states import Severity
 from bot.errors import BotError
 from bot.schedule import LEASE, Schedule
@@ -25,7 +26,8 @@ from bot.services.investigations import Investigations, OpenRequest
 from bot.services.sweep import Sweeps
 from bot.services.sweep_anomalies import Anomalies
 from bot.services.sweep_changes import AsksChanges
-from bot.services.sweep_config import Watching, load_watching
+from bot.services.sweep_config import load_watching
+from bot.services.sweep_model import Sweep, Watching
 from bot.services.sweep_neighbours import Neighbourhood
 from bot.services.sweep_words import SweepWords
 from bot.settings import Settings
@@ -57,6 +59,7 @@ class Watch:
         self._settings, self._store, self._execute, self._clock = settings, store, execute, clock
         self._catalogue, self._investigations = catalogue, investigations
         self._channels = {service: min(s.channels) for s in squads if s.channels for service in s.services}
+        self._squad_channels = {squad.name: min(squad.channels) for squad in squads if squad.channels}
         self._watching = Watching()
         self._worker = incarnation()
         self._neighbours = Neighbourhood(execute=execute, catalogue=catalogue, clock=clock)
@@ -101,7 +104,7 @@ class Watch:
             return
         sources = (await self._catalogue.setting()).sources
         self._watching = load_watching(self._settings.sweeps_file, environment or os.environ, sources)
-        wanted = self._watching.sweeps
+        wanted = [self._in_channel(sweep, sources) for sweep in self._watching.sweeps]
         self._sweeps = Sweeps(
             wanted, store=self._store, execute=self._execute, anomalies=self.anomalies, clock=self._clock
         )
@@ -139,6 +142,12 @@ class Watch:
                 self._schedule.start()
             await asyncio.sleep(_TEND_S)
 
+    def _in_channel(self, sweep: Sweep, sources: Sequence[Source]) -> Sweep:
+        """A sweep over a source that belongs to a squad, such as its database, speaks in that squad's channel."""
+        squad = next((source.squad for source in sources if source.name == sweep.source), None)
+        channel = self._squad_channels.get(squad or "")
+        return sweep if sweep.channel or not channel else sweep.model_copy(update={"channel": channel})
+
     def _channel_of(self, service: str) -> str | None:
         return self._channels.get(service) or self._watching.channel
 
@@ -154,7 +163,7 @@ class Watch:
         request = OpenRequest(
             text=anomaly.title or "What is behind this anomaly?",
             since=anomaly.since(self._clock.now()),
-            services=anomaly.services,
+            services=anomaly.askable,
             origin=origin,
             channel=channel,
         )

@@ -113,6 +113,11 @@ class Anomaly(Frozen):
         return self.state in (AnomalyState.OPEN, AnomalyState.ACKNOWLEDGED, AnomalyState.SNOOZED)
 
     @property
+    def askable(self) -> tuple[str, ...]:
+        """The services that sources can be asked about, without components such as `node/NAME`."""
+        return tuple(service for service in self.services if "/" not in service)
+
+    @property
     def stream(self) -> StreamId:
         return anomaly_stream(self.id)
 

@@ -16,11 +16,13 @@ from bot.domain.states import Outcome
 from bot.errors import SequenceConflict
 from bot.services.execute import Execute
 from bot.services.sweep_anomalies import Anomalies
-from bot.services.sweep_config import Sweep
+from bot.services.sweep_burn import Burns
 from bot.services.sweep_keeping import kept_parts, take_back
+from bot.services.sweep_model import Sweep
+from bot.services.sweep_reading import series_of
 from bot.services.sweep_watch import Tick, Watch
 from bot.store import Store
-from connectors.model import Clock, Frozen, JsonObject, SeriesSet, TimeWindow, ToolCall
+from connectors.model import Clock, Frozen, JsonObject, Series, TimeWindow, ToolCall
 
 log = structlog.get_logger(__name__)
 
@@ -63,6 +65,7 @@ class Sweeps:
         self._last: dict[str, SweepOutcome] = {}
         self._kept_at: dict[str, datetime] = {}
         self._recalled: set[str] = set()
+        self._burns: dict[str, Burns] = {}
 
     @property
     def anomalies(self) -> Anomalies:
@@ -83,6 +86,7 @@ class Sweeps:
         self._last_due.clear()
         self._kept_at.clear()
         self._recalled.clear()
+        self._burns.clear()
 
     async def run(self, sweep: Sweep, *, due: datetime | None = None) -> SweepOutcome:
         """One tick. Never raises for a source that fails; the outcome says what happened."""
@@ -93,8 +97,9 @@ class Sweeps:
         await self._anomalies.refresh()
         execution = await self._fetch(sweep, started)
         outcome = SweepOutcome(sweep=sweep.name, outcome=execution.outcome.value, due=due, missed=missed)
-        if execution.evidence is not None and isinstance(execution.evidence.payload, SeriesSet):
-            outcome = await self._judge(sweep, execution.evidence, outcome)
+        series = _series(execution.evidence, sweep)
+        if execution.evidence is not None and series is not None:
+            outcome = await self._judge(sweep, execution.evidence, [*series, *self._burn(sweep, series)], outcome)
         elif execution.error is not None:
             said = f"{sweep.place}: {execution.error}" if sweep.place else execution.error
             outcome = outcome.model_copy(update={"reason": said})
@@ -179,13 +184,21 @@ class Sweeps:
         finally:
             self._execute.detach(stream)
 
-    async def _judge(self, sweep: Sweep, evidence: Evidence, outcome: SweepOutcome) -> SweepOutcome:
-        assert isinstance(evidence.payload, SeriesSet)
+    def _burn(self, sweep: Sweep, series: Sequence[Series]) -> Sequence[Series]:
+        """The burn rates of objectives, out of the same answer."""
+        if not sweep.objectives:
+            return ()
+        burns = self._burns.setdefault(sweep.name, Burns(sweep.objectives, step_s=sweep.every_s))
+        return burns.series(series)
+
+    async def _judge(
+        self, sweep: Sweep, evidence: Evidence, series: Sequence[Series], outcome: SweepOutcome
+    ) -> SweepOutcome:
         watch = self._watches.get(sweep.name)
         learning = watch is None
         if watch is None:
             watch = self._watches[sweep.name] = Watch(sweep, reluctance=self._anomalies.reluctance)
-        query, series = evidence.source.query, evidence.payload.series
+        query = evidence.source.query
         # Beside the event loop: ten thousand series take a while, and people wait for acknowledgements.
         until = _reach(evidence, sweep)
         if learning:
@@ -234,6 +247,14 @@ def _reach(evidence: Evidence, sweep: Sweep) -> float:
     """How far points may reach, in seconds since 1970: what was asked, and one step for rounding."""
     window = evidence.call.window
     return window.end.timestamp() + sweep.every_s if window else math.inf
+
+
+def _series(evidence: Evidence | None, sweep: Sweep) -> Sequence[Series] | None:
+    """What can be judged in an answer; None when there is nothing of that kind."""
+    if evidence is None:
+        return None
+    at = evidence.call.window.end if evidence.call.window else evidence.collected_at
+    return series_of(evidence.payload, sweep.tool, source=sweep.source, at=at, step_s=sweep.every_s)
 
 
 class Unrecorded:

@@ -34,7 +34,7 @@ class AsksChanges:
         asked = await asyncio.gather(*(self._ask(source, tool, anomaly, window) for source, tool in wanted))
         silent = [source.name for (source, _), found in zip(wanted, asked, strict=True) if found is None]
         near = [c for found in asked for c in found or () if window.start <= c.at < window.end]
-        near = [c for c in near if not anomaly.services or c.service in anomaly.services] or near
+        near = [c for c in near if not anomaly.askable or c.service in anomaly.askable] or near
         near.sort(key=lambda change: abs(change.at - began))
         span = f"{window.start:%H:%M}–{window.end:%H:%M} UTC"
         if silent and not near:
@@ -46,8 +46,8 @@ class AsksChanges:
         """None when it did not answer."""
         fields = tool.arguments.model_fields
         arguments: JsonObject = {"hours_before": 0} if "hours_before" in fields else {}
-        if "services" in fields and anomaly.services:
-            arguments["services"] = list(anomaly.services[:20])
+        if "services" in fields and anomaly.askable:
+            arguments["services"] = list(anomaly.askable[:20])
         call = ToolCall(connector=source.name, tool=tool.name, arguments=arguments, window=window)
         stream = f"{anomaly.stream}/changes/{source.name}"
         self._execute.attach(stream, Unrecorded())

@@ -17,8 +17,8 @@ from bot.analysis.anomaly.jumps import jumps, recent_level
 from bot.analysis.anomaly.scale import Floats
 from bot.domain.anomaly import Point, Signal
 from bot.domain.states import Severity
-from bot.services.sweep_config import Limit, Sweep
 from bot.services.sweep_judging import sentence, severity_of
+from bot.services.sweep_model import Limit, Sweep
 from connectors.model import Series, canonical_digest
 
 _FIRST_PLACES = 64
@@ -155,7 +155,7 @@ class Watch:
         tick, self._query = Tick(), query[:_LONGEST_QUERY]
         columns: dict[float, dict[int, float]] = {}
         for one in series:
-            if self._sweep.metrics and one.metric not in self._sweep.metrics:
+            if self._sweep.metrics and one.metric not in self._sweep.metrics and one.metric not in self._limited:
                 continue
             place = self._place(one, tick)
             if place is not None:
@@ -242,6 +242,7 @@ class Watch:
         # A season or a trend widens the band of all; then the last hour tells a sudden change, if it is rare as well.
         sudden = (np.abs(self._jumps) >= _JUMPS) & (verdicts.unusual >= _RARE)
         strange = ((verdicts.unusual >= self._sweep.threshold - _LEAST_RELUCTANCE) | sudden) & ~verdicts.learning
+        strange &= not self._sweep.limits_only
         for place in self._places.values():
             row = place.row
             if row in column and (strange[row] or place.odd is not None or place.series.metric in self._limited):

@@ -66,7 +66,7 @@ def question_of(anomaly: Anomaly, place: Place) -> OpenRequest:
     return OpenRequest(
         text=f"What is behind this: {escape(anomaly.title)[:1_000]}?",
         since=anomaly.since(datetime.now(UTC)),
-        services=anomaly.services[:10],
+        services=anomaly.askable[:10],
         channel=place.channel,
         origin={**place.origin(), "anomaly": anomaly.id},
     )

@@ -25,7 +25,8 @@ from bot.domain.events import EventKind
 from bot.services.execute import Execute
 from bot.services.sweep import Sweeps, sweep_stream
 from bot.services.sweep_anomalies import PAGED, Anomalies
-from bot.services.sweep_config import SIGNAL_LIMITS, Sweep
+from bot.services.sweep_defaults import SIGNAL_LIMITS
+from bot.services.sweep_model import Sweep
 from bot.store import Store
 from connectors.model import Limits, Series, SeriesSet
 from tests.benchmarks.machine import speed_line

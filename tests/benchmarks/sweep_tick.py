@@ -22,7 +22,7 @@ from pathlib import Path
 from bot.services.execute import Execute
 from bot.services.sweep import Sweeps
 from bot.services.sweep_anomalies import Anomalies
-from bot.services.sweep_config import Sweep
+from bot.services.sweep_model import Sweep
 from bot.store import Store
 from connectors.model import Limits
 from connectors.prometheus import CONNECTOR

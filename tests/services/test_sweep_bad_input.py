@@ -14,7 +14,8 @@ from bot.domain.anomaly import Signal
 from bot.domain.question import Source
 from bot.domain.states import Severity
 from bot.errors import InvalidConfiguration
-from bot.services.sweep_config import QuietHours, Sweep, load_sweeps, load_watching
+from bot.services.sweep_config import load_sweeps, load_watching
+from bot.services.sweep_model import QuietHours, Sweep
 from bot.services.sweep_watch import Tick, Watch
 from bot.store import Store
 from connectors.errors import Rejected

@@ -17,7 +17,8 @@ from bot.errors import InvalidConfiguration, MoveRefused, NotAllowed, UnknownId
 from bot.services.execute import Execute
 from bot.services.sweep import Sweeps, sweep_stream
 from bot.services.sweep_anomalies import Anomalies
-from bot.services.sweep_config import Limit, Sweep, load_sweeps
+from bot.services.sweep_config import load_sweeps
+from bot.services.sweep_model import Limit, Sweep
 from bot.store import Store
 from connectors.errors import Unavailable
 from connectors.model import Limits, Series, SeriesSet

@@ -40,13 +40,14 @@ def burn_rate(errors: Floats, total: Floats, *, objective: float, points: int) -
     return ratio(spent, asked) / (1.0 - objective)
 
 
-def burning(
-    errors: Floats, total: Floats, *, objective: float, long: int, short: int, rate: float
-) -> NDArray[np.bool_]:
-    """Both the long and the short window burn at `rate` or faster, so it is serious and still going on."""
+def sustained_burn(errors: Floats, total: Floats, *, objective: float, long: int, short: int) -> Floats:
+    """What both the long and the short window burn at least, so it is serious and still going on; [series].
+
+    At a rate of 14.4 over an hour and five minutes, somebody should be woken (the same chapter).
+    """
     slow = burn_rate(errors, total, objective=objective, points=long)
     fast = burn_rate(errors, total, objective=objective, points=short)
-    return (slow >= rate) & (fast >= rate)
+    return np.minimum(slow, fast)
 
 
 def silent_for(points: Floats) -> NDArray[np.int64]:

@@ -26,8 +26,8 @@ def test_a_burn_needs_both_windows() -> None:
     errors = np.zeros((2, 60))
     errors[0, -30:] = 5.0
     errors[1, 10:40] = 5.0
-    got = checks.burning(errors, total, objective=0.999, long=60, short=5, rate=14.4)
-    assert got.tolist() == [True, False]
+    got = checks.sustained_burn(errors, total, objective=0.999, long=60, short=5)
+    assert got.tolist() == pytest.approx([25.0, 0.0])
     assert checks.burn_rate(errors, total, objective=0.999, points=60)[0] == pytest.approx(25.0)
 
 
