@@ -47,8 +47,9 @@ class Settings(BaseSettings):
     sources_file: Path = Field(Path("config/sources.yaml"), description="The file that lists your data sources.")
     access_file: Path = Field(Path("config/access.yaml"), description="The file that lists squads, roles and policy.")
     sweeps_file: Path = Field(
-        Path("config/sweeps.yaml"), description="The file of sweeps. Inquest watches on its own only where it exists."
+        Path("config/sweeps.yaml"), description="The file of sweeps. Without it the default sweeps run."
     )
+    default_sweeps: bool = Field(True, description="Whether the default sweeps run where there is no file of sweeps.")
     evals_dir: Path | None = Field(
         None,
         description="The folder where Slack's “Save as eval” keeps confirmed investigations. Unset: no such button.",

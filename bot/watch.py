@@ -1,6 +1,6 @@
 """Wires what watches on its own: sweeps on a schedule, alerts of other systems; part of the composition root.
 
-Both are asked for: sweeps by a sweeps file, alert intake by a webhook secret.
+Sweeps run by default over every source that can tell; alert intake is asked for by a webhook secret.
 """
 
 from __future__ import annotations
@@ -99,8 +99,8 @@ class Watch:
         return self._alerts
 
     async def start_sweeps(self, environment: Mapping[str, str] | None = None) -> None:
-        """Begin to sweep (the scheduler part), when there is a sweeps file. Its errors name the line."""
-        if not self._settings.sweeps_file.exists():
+        """Begin to sweep (the scheduler part): what the file says, else the defaults. Its errors name the line."""
+        if not self._settings.sweeps_file.exists() and not self._settings.default_sweeps:
             return
         sources = (await self._catalogue.setting()).sources
         self._watching = load_watching(self._settings.sweeps_file, environment or os.environ, sources)

@@ -87,6 +87,7 @@ def _demo_settings(settings: Settings, folder: Path, world: Playing, workspace: 
         update={
             "sources_file": sources,
             "access_file": access,
+            "default_sweeps": False,  # a newcomer asks first; the demo's file of sweeps shows the rest
             "database_url": SecretStr(f"sqlite:///{folder / 'inquest.db'}"),
             "slack_mode": SlackMode.SOCKET,
             "slack_bot_token": SecretStr(workspace.bot_token),

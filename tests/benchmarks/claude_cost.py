@@ -70,6 +70,7 @@ def _settings(folder: Path, world: World, server: ClaudeServer, *, caching: bool
     return load_settings().model_copy(
         update={
             "sources_file": sources,
+            "default_sweeps": False,
             "database_url": SecretStr(f"sqlite:///{folder / 'db'}"),
             "anthropic_api_key": SecretStr("test-key"),
             "claude_base_url": server.url,

@@ -65,7 +65,11 @@ async def _app(folder: Path, sources_yaml: str) -> App:
     sources = folder / "sources.yaml"
     sources.write_text(sources_yaml, encoding="utf-8")
     settings = load_settings().model_copy(
-        update={"sources_file": sources, "database_url": SecretStr(f"sqlite:///{folder / 'db'}")}
+        update={
+            "sources_file": sources,
+            "database_url": SecretStr(f"sqlite:///{folder / 'db'}"),
+            "default_sweeps": False,
+        }
     )
     return await App.create(settings, os.environ)
 

@@ -57,6 +57,7 @@ def _settings(folder: Path, cluster: ClusterServer, prometheus: PrometheusServer
     return Settings.model_construct().model_copy(
         update={
             "sources_file": folder / "sources.yaml",
+            "default_sweeps": False,
             "access_file": folder / "access.yaml",
             "database_url": SecretStr(f"sqlite:///{folder}/inquest.db"),
             "call_deadline_s": 30.0,

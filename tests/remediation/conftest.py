@@ -40,6 +40,7 @@ def demo_settings(folder: Path, world: World, workspace: Workspace) -> Settings:
     return Settings.model_construct().model_copy(
         update={
             "sources_file": folder / "sources.yaml",
+            "default_sweeps": False,
             "access_file": folder / "access.yaml",
             "database_url": SecretStr(f"sqlite:///{folder}/inquest.db"),
             "call_deadline_s": 60.0,  # the world shares this process, and machines may be busy

@@ -69,6 +69,7 @@ def settings_for(folder: Path, workspace: Workspace) -> Settings:
             "sources_file": folder / "sources.yaml",
             "access_file": folder / "none.yaml",
             "sweeps_file": folder / "none-either.yaml",
+            "default_sweeps": False,
             "webhook_secret": SecretStr(SECRET),
             "slack_bot_token": SecretStr(workspace.bot_token),
             "slack_app_token": SecretStr(workspace.app_token),
