@@ -22,6 +22,8 @@ class PrincipalKind(StrEnum):
     SCHEDULE = "schedule"
     WEBHOOK = "webhook"
     SYSTEM = "system"
+    POLICY = "policy"
+    """A policy that a person wrote, approving what it names; `id` is the policy's name."""
 
 
 class Principal(Frozen):
@@ -37,6 +39,11 @@ class Principal(Frozen):
     def actor(self) -> str:
         """How the event log names this principal, such as `person:U123`."""
         return f"{self.kind.value}:{self.id}"
+
+    @property
+    def approver(self) -> str:
+        """How an approval names this principal: people by their id, a policy so that no person can be it."""
+        return self.actor if self.kind is PrincipalKind.POLICY else self.id
 
 
 SYSTEM = Principal(kind=PrincipalKind.SYSTEM, id="inquest", name="Inquest")

@@ -100,6 +100,8 @@ class Subject(Frozen):
     squad: str | None = None
     service: str | None = None
     environment: str = "production"
+    tool: str = ""
+    """Source and write tool, such as `jira/main create_issue`."""
 
 
 class Scope(Frozen):
@@ -126,6 +128,18 @@ class PolicyRule(Frozen):
     scope: Scope = Scope()
     demand: Demand | None = None
     deny: str | None = None
+
+
+class PreApproval(Frozen):
+    """Changes of low risk, by name, that this policy approves instead of a person; each is recorded as its approval."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")
+    tools: frozenset[str] = Field(min_length=1)
+    """Source and write tool, such as `jira/main create_issue`; nothing else is covered."""
+    scope: Scope = Scope()
+
+    def covers(self, subject: Subject) -> bool:
+        return subject.risk is Risk.LOW and subject.tool in self.tools and self.scope.fits(subject)
 
 
 class Freeze(Frozen):
@@ -174,6 +188,7 @@ class Policy(Frozen):
     rules: tuple[PolicyRule, ...] = ()
     freezes: tuple[Freeze, ...] = ()
     hours: tuple[Hours, ...] = ()
+    preapproved: tuple[PreApproval, ...] = ()
     expiry_minutes: float = Field(default=15.0, gt=0, le=24 * 60)
     reversible: frozenset[str] = frozenset()
     """Kinds of masked values that are kept sealed, such as `email`; none by default."""
@@ -200,11 +215,17 @@ class Policy(Frozen):
     def _rule(self, subject: Subject) -> PolicyRule | None:
         return next((rule for rule in self.rules if rule.scope.fits(subject)), None)
 
+    def preapproval(self, subject: Subject) -> str | None:
+        """The name of the policy that approves this, as approvals name it; None when people have to."""
+        found = next((one.name for one in self.preapproved if one.covers(subject)), None)
+        return f"policy:{found}" if found else None
+
     def loosened(self) -> list[str]:
-        """Rules that ask for less than the defaults, in words, to be logged at start."""
+        """What asks for less than the defaults, in words, to be logged at start."""
         asked = [(rule.demand, risk) for rule in self.rules for risk in rule.scope.risks or frozenset(Risk)]
         looser = [(d, risk) for d, risk in asked if d is not None and _is_looser(d, DEFAULT_DEMANDS[risk])]
-        return sorted(f"{risk.value}: {demand.words(None)}" for demand, risk in looser)
+        standing = [f"low: {tool} is approved by policy {p.name}" for p in self.preapproved for tool in p.tools]
+        return sorted([*(f"{risk.value}: {demand.words(None)}" for demand, risk in looser), *standing])
 
 
 def _is_looser(one: Demand, default: Demand) -> bool:

@@ -83,8 +83,8 @@ def _is_no_guest(_: Proposal, click: Click, around: Surroundings) -> str | None:
     return None
 
 
-def _is_a_person(_: Proposal, click: Click, __: Surroundings) -> str | None:
-    if click.by.kind in (PrincipalKind.PERSON, PrincipalKind.API_KEY):
+def _is_a_person(proposal: Proposal, click: Click, around: Surroundings) -> str | None:
+    if click.by.kind in (PrincipalKind.PERSON, PrincipalKind.API_KEY) or _is_standing(proposal, click, around):
         return None
     return "Only people decide on changes."
 
@@ -96,7 +96,16 @@ def _is_not_requester(proposal: Proposal, click: Click, around: Surroundings) ->
     return f"You asked for this, so somebody else has to approve it: {demand.words(proposal.squad)}."
 
 
+def _is_standing(proposal: Proposal, click: Click, around: Surroundings) -> bool:
+    """A policy that a person wrote, about exactly such a change."""
+    if click.by.kind is not PrincipalKind.POLICY:
+        return False
+    return around.policy.preapproval(proposal.subject) == click.by.approver
+
+
 def _has_the_role(proposal: Proposal, click: Click, around: Surroundings) -> str | None:
+    if _is_standing(proposal, click, around):
+        return None
     demand, authority = around.demand(proposal), around.authority_of(click.by.id)
     if authority.reaches(demand.role, proposal.squad):
         return None
@@ -104,7 +113,7 @@ def _has_the_role(proposal: Proposal, click: Click, around: Surroundings) -> str
 
 
 def _is_first_of_this_person(proposal: Proposal, click: Click, _: Surroundings) -> str | None:
-    if all(a.principal_id != click.by.id for a in proposal.approvals):
+    if all(a.principal_id != click.by.approver for a in proposal.approvals):
         return None
     return "You approved this already; it still needs somebody else."
 
@@ -167,6 +176,8 @@ def _not_by_requester(proposal: Proposal, approval: Approval, around: Surroundin
 
 
 def _still_has_role(proposal: Proposal, approval: Approval, around: Surroundings) -> bool:
+    if approval.principal_id == around.policy.preapproval(proposal.subject):
+        return True  # the policy still stands
     authority = around.authority_of(approval.principal_id)
     return authority.reaches(around.demand(proposal).role, proposal.squad)
 

@@ -158,7 +158,13 @@ class Proposal(Frozen):
     @property
     def subject(self) -> Subject:
         """What policy is asked about."""
-        return Subject(risk=self.risk, squad=self.squad, service=self.service, environment=self.environment)
+        return Subject(
+            risk=self.risk,
+            squad=self.squad,
+            service=self.service,
+            environment=self.environment,
+            tool=f"{self.call.connector} {self.call.tool}",
+        )
 
     @property
     def waited_s(self) -> float | None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from bot.domain import deciding
-from bot.domain.access import Principal
+from bot.domain.access import Principal, PrincipalKind
 from bot.domain.deciding import Click, ClickRule, Surroundings
 from bot.domain.events import EventKind, NewEvent
 from bot.domain.ids import ApprovalId, investigation_stream, make_id
@@ -78,10 +78,11 @@ class Decisions:
         """Count this person's yes. NotAllowed with the reason when it does not count."""
 
         def decide(proposal: Proposal, click: Click, around: Surroundings) -> tuple[NewEvent, str]:
-            role = around.authority_of(by.id).words(proposal.squad)
+            standing = by.kind is PrincipalKind.POLICY
+            role = "a policy" if standing else around.authority_of(by.id).words(proposal.squad)
             approval = Approval(
                 id=make_id("apr", secrets.token_bytes(10)),
-                principal_id=by.id, name=by.name, digest=proposal.digest, at=click.at, role=role,
+                principal_id=by.approver, name=by.name, digest=proposal.digest, at=click.at, role=role,
             )  # fmt: skip
             after = proposal.model_copy(update={"approvals": (*proposal.approvals, approval)})
             complete = deciding.is_complete(after, around)
@@ -92,6 +93,16 @@ class Decisions:
         return await self._decide(
             value, decide, by=by, place=place, delivery_id=delivery_id, what="approve", rules=deciding.APPROVE_RULES
         )
+
+    async def approve_by_policy(self, proposal: Proposal) -> bool:
+        """Let the policy that covers this change, if one does, say its yes; whether one did."""
+        name = self._roles.policy.preapproval(proposal.subject)
+        if name is None or proposal.state is not ProposalState.PROPOSED:
+            return False
+        bare = name.partition(":")[2]
+        by = Principal(kind=PrincipalKind.POLICY, id=bare, name=f"policy {bare}")
+        await self.approve(button_value(proposal), by=by)
+        return True
 
     async def reject(
         self, value: str, *, by: Principal, reason: str = "", place: str | None = None, delivery_id: str | None = None

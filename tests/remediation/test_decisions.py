@@ -11,7 +11,19 @@ import pytest
 
 from bot.domain import deciding
 from bot.domain.access import Principal, PrincipalKind, Role
-from bot.domain.authority import Authority, Demand, Freeze, Grant, Hours, Policy, PolicyRule, Scope, Subject, Weekday
+from bot.domain.authority import (
+    Authority,
+    Demand,
+    Freeze,
+    Grant,
+    Hours,
+    Policy,
+    PolicyRule,
+    PreApproval,
+    Scope,
+    Subject,
+    Weekday,
+)
 from bot.domain.deciding import Observed
 from bot.domain.remediation import Approval, Proposal, ProposalState, Target, digest_of
 from bot.domain.states import Risk
@@ -230,6 +242,53 @@ def test_every_field_is_in_the_digest() -> None:
         digest_of(CALL, TARGET, DIFF, ("ev_2",)),
     ]
     assert len({base, *others}) == 6
+
+
+# -- a policy that approves what it names ------------------------------------------------------------------------------
+
+TICKETS = PreApproval(name="tickets", tools=frozenset({"kubernetes/production rollback_workload"}))
+STANDING = Policy(preapproved=(TICKETS,))
+BY_POLICY = Principal(kind=PrincipalKind.POLICY, id="tickets")
+
+
+def test_a_policy_approves_what_it_names_and_nothing_else() -> None:
+    low = proposal(Risk.LOW)
+    assert deciding.click_refusal(low, click(BY_POLICY), around(policy=STANDING)) is None
+    assert deciding.click_refusal(low, click(BY_POLICY), around()), "there is no such policy"
+    assert deciding.click_refusal(proposal(Risk.MEDIUM), click(BY_POLICY), around(policy=STANDING)), "only low risk"
+    other = BY_POLICY.model_copy(update={"id": "other"})
+    assert deciding.click_refusal(low, click(other), around(policy=STANDING))
+    elsewhere = TICKETS.model_copy(update={"scope": Scope(squads=frozenset({"identity"}))})
+    assert deciding.click_refusal(low, click(BY_POLICY), around(policy=Policy(preapproved=(elsewhere,))))
+    another = TICKETS.model_copy(update={"tools": frozenset({"kubernetes/production delete_pod"})})
+    assert deciding.click_refusal(low, click(BY_POLICY), around(policy=Policy(preapproved=(another,))))
+    frozen = STANDING.model_copy(update={"freezes": FROZEN.freezes})
+    assert deciding.click_refusal(low, click(BY_POLICY), around(policy=frozen)), "a freeze holds for policies, too"
+
+
+def test_nobody_can_pose_as_a_policy() -> None:
+    low = proposal(Risk.LOW)
+    for kind in (PrincipalKind.PERSON, PrincipalKind.API_KEY, PrincipalKind.SYSTEM, PrincipalKind.SCHEDULE):
+        posing = Principal(kind=kind, id="policy:tickets", name="policy tickets")
+        assert deciding.click_refusal(low, click(posing), around(policy=STANDING)), kind
+    assert deciding.click_refusal(low, click(BY_POLICY), around(policy=STANDING), deciding.REJECT_RULES)
+
+
+def test_an_approval_by_policy_counts_while_the_policy_stands() -> None:
+    given = Approval(id="apr_p", principal_id="policy:tickets", digest=proposal().digest, at=NOW + timedelta(seconds=9))
+    low = proposal(Risk.LOW, state=STATES.APPROVED, approvals=(given,))
+    assert deciding.is_complete(low, around(policy=STANDING))
+    assert not deciding.is_complete(low, around()), "it was taken out of the file since"
+    medium = proposal(Risk.MEDIUM, state=STATES.APPROVED, approvals=(given,))
+    assert not deciding.is_complete(medium, around(policy=STANDING))
+    strict = STANDING.model_copy(update={"rules": (PolicyRule(demand=Demand(approvals=2)),)})
+    twice = low.model_copy(update={"approvals": (given, given.model_copy(update={"id": "apr_q"}))})
+    assert not deciding.is_complete(twice, around(policy=strict)), "it is one voice, however often it speaks"
+    assert deciding.click_refusal(proposal(Risk.LOW, approvals=(given,)), click(BY_POLICY), around(policy=strict))
+
+
+def test_a_standing_policy_is_told_at_start() -> None:
+    assert STANDING.loosened() == ["low: kubernetes/production rollback_workload is approved by policy tickets"]
 
 
 # -- policy ------------------------------------------------------------------------------------------------------------
