@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import socket
+import ssl
 import struct
 from collections.abc import Mapping
 from types import TracebackType
@@ -31,8 +32,11 @@ HTML = b"<!DOCTYPE html><html><head><title>Sign in</title></head><body><form>Ple
 class FaultServer:
     """Async context manager; `host` and `port` are where to point a connector."""
 
-    def __init__(self, fault: Fault, *, extra_headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, fault: Fault, *, extra_headers: Mapping[str, str] | None = None, tls: ssl.SSLContext | None = None
+    ) -> None:
         self.fault = fault
+        self._tls = tls
         self.host = "127.0.0.1"
         self.port = 0
         self.connections = 0
@@ -42,7 +46,7 @@ class FaultServer:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> FaultServer:
-        self._server = await asyncio.start_server(self._accept, self.host, 0)
+        self._server = await asyncio.start_server(self._accept, self.host, 0, ssl=self._tls)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -62,7 +66,7 @@ class FaultServer:
         self._tasks.add(task)
         self.connections += 1
         try:
-            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            with contextlib.suppress(ConnectionError, ssl.SSLError, asyncio.IncompleteReadError):
                 await self._misbehave(reader, writer)
         except asyncio.CancelledError:
             pass  # the server is being stopped

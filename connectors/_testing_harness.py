@@ -60,6 +60,9 @@ class ContractHarness(ABC):
     """The clear secrets that the factories put into configurations; they must never show."""
     limit: ClassVar[Literal["rows", "points"]] = "rows"
 
+    certificate: ClassVar[tuple[str, str] | None] = None
+    """Files of a certificate nobody trusts and of its key, for the clause about TLS."""
+
     @abstractmethod
     def make(self) -> Connector[Any]:
         """A connector for the healthy backend, not opened."""
@@ -92,6 +95,15 @@ class ContractHarness(ABC):
     async def fingerprint(self) -> str:
         """The state of everything this account could have changed."""
 
+    def make_secure_at(self, host: str, port: int) -> Connector[Any] | None:
+        """`make_at` over TLS, certificates checked; made by its addresses. None where that is not how TLS is chosen."""
+        plain = self.make_at(host, port)
+        fields = {name: value for name, value in plain.config if _addresses(value)}
+        update = {name: _over_tls(value) for name, value in fields.items()}
+        config = plain.config.model_copy(update=update)
+        made = type(plain)(name=plain.name, config=config, environment=plain.environment, clock=plain.clock)
+        return made if update else None
+
     def echo_call(self, text: str) -> ToolCall | None:
         """A call whose answer or source must hold `text` unchanged, as data; None when there is no such tool."""
         return None
@@ -105,7 +117,16 @@ class ContractHarness(ABC):
                 assert secret not in text, f"a secret shows in: {text.replace(secret, '<<SECRET>>')[:300]}"
 
     def _by_protocol(self, name: str) -> str | None:
-        http_only = ("statuses", "status", "web_page", "garbage_bodies", "flood", "drip", "cut_answer")
+        http_only = (
+            "statuses",
+            "status",
+            "web_page",
+            "garbage_bodies",
+            "flood",
+            "drip",
+            "cut_answer",
+            "other_encodings",
+        )
         if not self.speaks_http and any(word in name for word in http_only):
             return "this backend does not speak HTTP"
         return None
@@ -165,6 +186,18 @@ class ContractHarness(ABC):
         outcome = await self._outcome(connector, call, self.limits)
         if isinstance(outcome, ToolResult):
             assert json.dumps(text)[1:-1] in json.dumps(outcome.model_dump(mode="json"))
+
+
+def _addresses(value: object) -> bool:
+    """True for an address, and for several."""
+    each = value if isinstance(value, list | tuple) else [value]
+    return bool(each) and all(isinstance(one, str) and one.startswith("http://") for one in each)
+
+
+def _over_tls(value: Any) -> Any:
+    if isinstance(value, str):
+        return "https://" + value.removeprefix("http://")
+    return type(value)(_over_tls(one) for one in value)
 
 
 def hostile_variants(call: ToolCall, text: str) -> list[ToolCall]:

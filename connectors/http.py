@@ -351,11 +351,17 @@ def transport_error(error: Exception, name: str) -> ConnectorError:
         return Misconfigured(_tls_sentence(words, name))
     if isinstance(error, httpx.DecodingError) or _not_http(error, words):
         return Malformed(f"{name} answered something that is not HTTP.")
-    if any(mark in words for mark in ("name or service", "getaddrinfo", "name resolution", "nodename")):
+    if does_not_resolve(words):
         return Unavailable(f"{name} cannot be reached: its host name does not resolve.")
     if isinstance(error, httpx.ConnectError):
         return Unavailable(f"{name} cannot be reached: the connection was refused.")
     return Unavailable(f"{name} closed the connection before the answer was complete.")
+
+
+def does_not_resolve(words: str) -> bool:
+    """True when a driver's text says that a host name has no address."""
+    marks = ("name or service", "getaddrinfo", "name resolution", "nodename", "no address associated")
+    return any(mark in words.lower() for mark in marks)
 
 
 def _not_http(error: Exception, words: str) -> bool:

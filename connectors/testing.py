@@ -14,8 +14,9 @@ import re
 
 from pydantic import BaseModel
 
+from connectors._testing_bad_input import BadInputClauses
 from connectors._testing_faults import HTML, Fault, FaultServer, free_port
-from connectors._testing_harness import HOSTILE_TEXTS, ContractHarness, captured_logs, clause, hostile_variants
+from connectors._testing_harness import HOSTILE_TEXTS, captured_logs, clause, hostile_variants
 from connectors.errors import (
     Malformed,
     NotFound,
@@ -32,7 +33,7 @@ __all__ = ["HTML", "ConnectorContract", "Fault", "FaultServer", "free_port"]
 _NAME = re.compile(r"^[a-z]+(_[a-z0-9]+)+$")
 
 
-class ConnectorContract(ContractHarness):
+class ConnectorContract(BadInputClauses):
     """The clauses. Give the factories of `ContractHarness` and set its class variables."""
 
     # identity and life

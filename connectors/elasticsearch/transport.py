@@ -11,9 +11,10 @@ import aiohttp
 from elastic_transport import AiohttpHttpNode, ApiError, ConnectionTimeout, SerializationError, TlsError, TransportError
 from elasticsearch import AsyncElasticsearch, UnsupportedProductError
 
+from connectors._redirects import RedirectedError, no_redirects, redirected
 from connectors.elasticsearch.config import ElasticsearchConfig
 from connectors.errors import ConnectorError, Malformed, Misconfigured, Rejected, TimedOut, Unavailable
-from connectors.http import MAX_JSON_PARTS, Reply, status_error
+from connectors.http import MAX_JSON_PARTS, Reply, does_not_resolve, status_error
 
 DRIVER_ERRORS: tuple[type[Exception], ...] = (TransportError, ApiError, UnsupportedProductError)
 room_bytes: ContextVar[int] = ContextVar("room_bytes", default=4_000_000)
@@ -60,6 +61,7 @@ class CountingNode(AiohttpHttpNode):
             auto_decompress=True,
             cookie_jar=aiohttp.DummyCookieJar(),
             response_class=_CountedResponse,
+            trace_configs=[no_redirects()],
             connector=aiohttp.TCPConnector(
                 limit_per_host=self._connections_per_node, use_dns_cache=True, ssl=self._ssl_context or False
             ),
@@ -96,6 +98,8 @@ def translate(error: Exception, config: ElasticsearchConfig, *, name: str) -> Co
         return Misconfigured(f"{name}: this address does not answer as Elasticsearch. Check hosts.")
     if isinstance(error, ApiError):
         return _from_status(error, config, name)
+    if isinstance(error.__context__, RedirectedError):  # the driver wraps it in an error of its own
+        return redirected(error.__context__, name)
     if isinstance(error, ConnectionTimeout):
         return TimedOut(f"{name} did not answer in time.")
     if isinstance(error, TlsError):
@@ -103,7 +107,7 @@ def translate(error: Exception, config: ElasticsearchConfig, *, name: str) -> Co
     if isinstance(error, SerializationError):
         return Malformed(f"{name} answered something that is not JSON.")
     words = str(error).lower()
-    if "name or service" in words or "resolution" in words or "getaddrinfo" in words:
+    if does_not_resolve(words):
         return Unavailable(f"{name} cannot be reached: its host name does not resolve.")
     if "cannot connect" in words or "refused" in words:
         return Unavailable(f"{name} cannot be reached: the connection was refused.")

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import aiohttp
 
+from connectors._redirects import no_redirects
 from connectors.base import Connector
 from connectors.errors import ConnectorError, Misconfigured
 from connectors.kubernetes.config import KubernetesConfig, client_configuration
@@ -74,6 +75,7 @@ class KubernetesConnector(QueryTools, NetworkTools, ChangeTools, WriteTools, Con
 
                 try:
                     self._client = client.ApiClient(configuration)
+                    self._client.rest_client.pool_manager.trace_configs.append(no_redirects())
                 except OSError as error:
                     reason = error.strerror or "not PEM"
                     raise Misconfigured(f"{self.name}: a certificate file cannot be used: {reason}.") from error

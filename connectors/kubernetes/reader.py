@@ -294,8 +294,11 @@ def translate(error: Exception, name: str) -> ConnectorError:
     """The named error for what aiohttp or the driver raises; their own words are not repeated."""
     import aiohttp
 
+    from connectors._redirects import RedirectedError, redirected
     from connectors.errors import Misconfigured, TimedOut, Unavailable
 
+    if isinstance(error, RedirectedError):
+        return redirected(error, name)
     if isinstance(error, aiohttp.ClientSSLError | aiohttp.ServerFingerprintMismatch):
         return Misconfigured(f"{name}: the TLS certificate does not fit. Set ca_file, or check the address.")
     if isinstance(error, aiohttp.ClientConnectorDNSError):

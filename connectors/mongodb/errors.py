@@ -15,6 +15,7 @@ from connectors.errors import (
     Unauthorized,
     Unavailable,
 )
+from connectors.http import does_not_resolve
 from connectors.mongodb.config import MongodbConfig
 from connectors.redaction import clean_text
 
@@ -40,6 +41,8 @@ def named_error(error: Exception, config: MongodbConfig, name: str) -> Connector
                 return named(f"{name} {words}: {reason}.")
         return Rejected(f"{name} refused the query: {reason}.")
     words_ = clean_text(str(error).split(", Timeout:")[0], config.secrets).rstrip(".")
+    if does_not_resolve(words_):
+        return Unavailable(f"{name} cannot be reached: its host name does not resolve.")
     if isinstance(error, mongo.ConfigurationError | mongo.InvalidURI):
         return Misconfigured(f"{name} cannot be used with these settings: {words_}.")
     if "SSL" in words_ or "certificate" in words_:

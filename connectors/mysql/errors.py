@@ -16,6 +16,7 @@ from connectors.errors import (
     Unauthorized,
     Unavailable,
 )
+from connectors.http import does_not_resolve
 from connectors.mysql.config import MysqlConfig
 from connectors.redaction import clean_text
 
@@ -58,6 +59,8 @@ def named_error(error: Exception, config: MysqlConfig, name: str) -> ConnectorEr
     if is_tls(error):
         return Misconfigured(f"{name}: TLS failed{_because(reason)}. Check sslmode and ca_file.")
     code = number(error)
+    if does_not_resolve(words):
+        return Unavailable(f"{name} cannot be reached: its host name does not resolve.")
     for numbers, named, sentence in _KINDS:
         if code in numbers:
             return named(f"{name} {sentence}{_because(reason)}.")

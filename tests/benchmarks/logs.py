@@ -2,9 +2,9 @@
 
 usage: python -m tests.benchmarks.logs --data DIR --out F [--drain3]
 DIR holds X_2k.labels.csv with columns content and event_id. The million lines repeat the sets with their
-digits changed in every round, so that no line is the same twice in a row of rounds. `--drain3` runs the same lines through
-the package drain3 (not one of ours: pip install --target DIR drain3, PYTHONPATH=DIR) in the same process, turn by turn in
-pieces, so that both meet the same machine.
+digits changed in every round, so that no line is the same twice in a row of rounds. `--drain3` runs the same lines
+through the package drain3 (not one of ours: pip install --target DIR drain3, PYTHONPATH=DIR) in the same process, turn
+by turn in pieces, so that both meet the same machine.
 """
 
 from __future__ import annotations

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from connectors._testing_harness import ContractHarness
 from tests.connectors import clickhouse_shop, history, mysql_shop
 from tests.connectors.shop import prepare
+from tests.support.certificates import untrusted
 from tests.support.servers import (
     ClickhouseServer,
     FerretdbServer,
@@ -17,6 +19,13 @@ from tests.support.servers import (
     PrometheusServer,
     require,
 )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def untrusted_certificate(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A certificate for loopback that nobody signed, for the contract's clause about TLS."""
+    files = untrusted(tmp_path_factory.mktemp("tls"))
+    ContractHarness.certificate = files
 
 
 @pytest.fixture(scope="session")

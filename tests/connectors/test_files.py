@@ -54,7 +54,7 @@ class TestFilesContract(ConnectorContract):
     speaks_http = False
     not_applicable: ClassVar[dict[str, str]] = dict.fromkeys(
         ("construction_does_no_io", "hang_times_out", "unreachable", "reset", "noise", "wrong_credentials",
-         "check_never_raises", "secrets_never_show"),
+         "check_never_raises", "secrets_never_show", "unknown_host_unreachable", "tls_that_does_not_fit"),
         _LOCAL,
     )  # fmt: skip
 
