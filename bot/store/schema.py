@@ -23,8 +23,8 @@ from bot.store.urls import is_sqlite, parse_url, sqlite_path
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0005"
-REVISIONS: tuple[str, ...] = ("0001", "0002", "0003", "0004", "0005")
+HEAD = "0006"
+REVISIONS: tuple[str, ...] = ("0001", "0002", "0003", "0004", "0005", "0006")
 TABLE_NAMES = frozenset(
     table.__tablename__
     for module in (tables, tables_around, tables_masked, tables_search, tables_sweeps, tables_turns)

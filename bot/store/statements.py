@@ -22,10 +22,17 @@ def insert_new(dialect: str, name: str) -> Insert:
 @cache
 def insert_or_replace(dialect: str, name: str) -> Insert:
     """INSERT that overwrites the row of the same key."""
+    return insert_or_renew(dialect, name)
+
+
+@cache
+def insert_or_renew(dialect: str, name: str, *kept: str) -> Insert:
+    """INSERT that overwrites the row of the same key, but for the columns to be `kept`."""
     target = table(name)
     statement = _insert(dialect, target)
     keys = list(target.primary_key.columns)
-    changed = {column.name: statement.excluded[column.name] for column in target.columns if column not in set(keys)}
+    left = {*(column.name for column in keys), *kept}
+    changed = {column.name: statement.excluded[column.name] for column in target.columns if column.name not in left}
     made: Insert = statement.on_conflict_do_update(index_elements=keys, set_=changed)
     return made
 

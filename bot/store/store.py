@@ -16,6 +16,7 @@ from bot.errors import BotError, InvalidRequest, SequenceConflict, StoreBusy, Un
 from bot.store import access, forgetting, reading, remediation, rows, verify
 from bot.store.audit import AuditLog, ChainEnd
 from bot.store.backend import Backend
+from bot.store.discovery import Discovery
 from bot.store.gathering import Gathered
 from bot.store.masked import MaskedValues
 from bot.store.model import Appended, BrokenLink, DuplicateDelivery, Fence, RoleBinding
@@ -271,6 +272,11 @@ class Store(Queue, Showing):
         """What is limited for all processes together, such as calls of Slack. Asked once: an answer soon, or none."""
         backend = self._backend
         return Turns(ask=backend.read, write=backend.write, workspace=self._workspace, alone=backend.alone)
+
+    @property
+    def discovery(self) -> Discovery:
+        """Services and metrics that sources named."""
+        return Discovery(ask=self._ask, write=self._again, workspace=self._workspace)
 
     @property
     def query_history(self) -> QueryHistory:

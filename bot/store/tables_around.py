@@ -131,6 +131,7 @@ class MetricRow(Row, table=True):
     description: str = ""
     labels: str = "[]"
     services: str = "[]"
+    first_seen_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     last_seen_at: datetime = Field(sa_type=UtcDateTime)
 
 
