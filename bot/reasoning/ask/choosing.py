@@ -29,6 +29,7 @@ _DIMENSIONS = {
 }
 _BORN = frozenset({"birth", "birthday", "birthdate", "born", "dob"})
 _INCOME = frozenset({"amount", "total", "fee", "revenue"})
+_PROSE = frozenset("comment description text body message note content summary remark feedback detail".split())
 _MONEY = ("amount", "total", "price", "revenue", "value", "cost", "salary", "sum", "fee", "budget", "balance")
 
 
@@ -129,6 +130,12 @@ class Chooser:
         ending = [c for low, c in texts.items() if low.endswith(("name", "title")) and not c.references]
         ending = ending or [c for low, c in texts.items() if low.endswith(("number", "code", "plate", "key"))]
         return Ref(table, ending[0].name) if len(ending) == 1 else None
+
+    def prose(self, table: str) -> Ref | None:
+        """The one column in which people write freely."""
+        texts = [c for c in self.lexicon.tables[table].columns if c.kind is Kind.TEXT and not is_secret(c.name)]
+        found = [c for c in texts if set(name_parts(c.name)) & _PROSE]
+        return Ref(table, found[0].name) if len(found) == 1 else None
 
     def person_names(self, table: str) -> tuple[Ref, ...]:
         """first_name and last_name where a row is known by both."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.reasoning.ask.intent import MOST_ROWS, Measure, Super
+from bot.reasoning.ask.intent import Measure, Super
 from bot.reasoning.ask.lexicon import Ref
 from bot.reasoning.ask.model import CannotAnswer, Kind
 from bot.reasoning.ask.pieces import Piece, Sort
 from bot.reasoning.ask.reader import Handler, Reader
-from bot.reasoning.ask.reader_compare import between, bound_to, compare, counted_next, distinct, named, or_more
+from bot.reasoning.ask.reader_compare import between, compare, distinct, named, or_more
+from bot.reasoning.ask.reader_numbers import limit_of, number
 from bot.reasoning.ask.units import MONEY, said_unit, unit_of
 from bot.reasoning.ask.words import name_parts
 
@@ -78,7 +79,7 @@ def top(r: Reader, piece: Piece) -> None:
     """ "Top 5 customers by …"; "last 5 orders"."""
     following = r.peek()
     if following and following.sort is Sort.NUM:
-        r.intent.limit = _limit(following)
+        r.intent.limit = limit_of(following)
         r.at += 1
     elif piece.value in ("desc", "asc"):
         r.intent.limit = 1
@@ -100,6 +101,10 @@ def group(r: Reader, piece: Piece) -> None:
     if r.super is not None and ranked and r.super.dimension in ("by", "") and piece.value == "by":
         r.super = replace(r.super, dimension="by")
         return
+    if ranked and piece.value == "by" and _numeric(r, following):
+        assert r.super is not None, "a ranking waits"
+        r.super = replace(r.super, dimension="")
+        return
     if following.sort is Sort.NOUN and following.entry and not following.entry.tables and not following.entry.columns:
         r.where_next = True
         return  # "by card" filters
@@ -109,6 +114,14 @@ def group(r: Reader, piece: Piece) -> None:
     if following.sort not in (Sort.NOUN, Sort.AGG, Sort.DISTINCT, Sort.TOP, Sort.COUNT, Sort.HAVE):
         raise CannotAnswer(f"I find nothing here that “{piece.words} {following.words}” could mean.")
     r.grouping = True
+
+
+def _numeric(r: Reader, piece: Piece) -> bool:
+    """Whether the words name a number: "longest calls by seconds" ranks, "longest calls by service" groups."""
+    if piece.entry is None or piece.entry.tables:
+        return False
+    columns = [r.c.about(ref) for ref, weight in piece.entry.columns.items() if weight >= 0.9]
+    return bool(columns) and all(c.kind is Kind.NUMBER and not c.references for c in columns)
 
 
 def match(r: Reader, piece: Piece) -> None:
@@ -123,7 +136,7 @@ def match(r: Reader, piece: Piece) -> None:
     r.at += 1
     ref = r.last if isinstance(r.last, Ref) and r.c.about(r.last).kind is Kind.TEXT else None
     table = r.focus or r.intent.target
-    ref = ref or (r.c.label(table) if table else None)
+    ref = ref or ((r.c.label(table) or r.c.prose(table)) if table else None)
     if ref is None:
         raise CannotAnswer("I do not see in which column to look for that text.")
     r.intent.columns = [c for c in r.intent.columns if c != ref or len(r.intent.columns) > 1]
@@ -212,52 +225,6 @@ def span(r: Reader, piece: Piece) -> None:
             r.intent.span_ref = r.c.time_column(name)
     if r.intent.span_ref is None and r.intent.lacks:
         r.intent.span_ref = r.c.time_column(r.intent.lacks[-1])
-
-
-def number(r: Reader, piece: Piece) -> None:
-    """A bare number: a limit, a key, an equality, or a count ("with 3 orders")."""
-    if r.follows(1, Sort.ORMORE):
-        following = r.peek()
-        assert following is not None
-        r.at += 1
-        bound_to(r, following.value, piece.number, dimension="", said=piece.words)
-    elif r.follows(1, Sort.SUPER, Sort.LATEST) and r.intent.limit is None:
-        r.intent.limit = _limit(piece)
-    elif (
-        isinstance(r.last, Ref)
-        and r.follows(-1, Sort.NOUN, Sort.CMP, Sort.NOT)
-        and r.c.about(r.last).kind in (Kind.NUMBER, Kind.TEXT)
-    ):
-        text = r.c.about(r.last).kind is Kind.TEXT
-        r.condition(r.last, "!=" if r.negated else "=", piece.words if text else piece.number)
-        r.negated = False
-    elif isinstance(r.last, str) and r.follows(-1, Sort.NOUN):
-        key = r.c.lexicon.tables[r.last].key
-        if key is None:
-            raise CannotAnswer(f"I do not know which column numbers the rows of {r.last}.")
-        r.condition(Ref(r.last, key.name), "=", piece.number)
-    elif r.having and counted_next(r, "=", piece.number):
-        return
-    elif (r.intent.limit is None and r.intent.target is None and _ranked_later(r)) or (
-        (r.super is not None or r.latest is not None) and r.follows(1, Sort.NOUN) and r.intent.limit is None
-    ):
-        r.intent.limit = _limit(piece)
-    else:
-        raise CannotAnswer(f"I do not see what {piece.words} belongs to.")
-
-
-def _ranked_later(r: Reader) -> bool:
-    """ "Five patients with the most appointments": the number is how many, as the ranking comes behind."""
-    following = r.peek()
-    if following is None or following.entry is None or not r.c.is_table(following.entry):
-        return False
-    return r.follows(2, Sort.HAVE, Sort.WHO) and r.follows(3, Sort.SUPER)
-
-
-def _limit(piece: Piece) -> int:
-    if piece.number != int(piece.number) or not 0 < piece.number <= MOST_ROWS:
-        raise CannotAnswer(f"I can list between 1 and {MOST_ROWS:,} rows.")
-    return int(piece.number)
 
 
 def text(r: Reader, piece: Piece) -> None:

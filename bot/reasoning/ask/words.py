@@ -29,7 +29,7 @@ STOP = frozenset(
     what which who whom whose that this these those and all any some every with how when where as than into still anything
     work works working come comes live lives living used use uses got gets handled
     handle assigned caused written submitted held offered offer located based collected seen prescribed treated issued given processed performed received ever
-    generated attended visited made
+    generated attended visited made make makes making came
     so currently now exist exists existing recorded registered made placed available present overall entire
     whole system database table tables row rows record records entry entries us want need know like'd i'd let's
     along together also just only about across within among together values value data respective
@@ -48,6 +48,8 @@ order purchase
 product item article good merchandise sku
 payment transaction charge
 ticket case issue request incident
+reservation booking
+guest visitor
 agent representative rep assignee
 price cost
 salary pay wage compensation earning earnings
