@@ -106,7 +106,7 @@ class App:
         metrics = Metrics()
         roles = make_roles(settings, access or AccessFile(), configuration.squads, store)
         execute = _execute(settings, configuration, make_gate(store, roles, clock), clock, metrics)
-        catalogue = _catalogue(settings, configuration, execute, roles.squads)
+        catalogue = _catalogue(settings, configuration, execute, roles.squads, store)
         reasoner = make_reasoner(settings)
         remedies = make_remedies(store=store, execute=execute, roles=roles, clock=clock)
         investigator = Investigator(
@@ -213,7 +213,7 @@ def _execute(
 
 
 def _catalogue(
-    settings: Settings, configuration: Configuration, execute: Execute, squads: Sequence[Squad]
+    settings: Settings, configuration: Configuration, execute: Execute, squads: Sequence[Squad], store: Store
 ) -> Catalogue:
     return Catalogue(
         execute=execute,
@@ -222,6 +222,7 @@ def _catalogue(
         environments=configuration.environments,
         default_window_minutes=settings.default_window_minutes,
     )
+        memory=store.discovery,
 
 
 def make_reasoner(settings: Settings) -> Reasoner | Metered:

@@ -14,8 +14,6 @@ from bot.services.ask import Answered, Ask
 from bot.services.catalogue import Catalogue
 from connectors.model import JsonObject
 
-_METRIC_KINDS = frozenset({"counter", "gauge", "histogram", "summary", "metric", "untyped", "unknown"})
-
 
 class QueryBody(BaseModel):
     """`POST /api/v1/query`."""
@@ -66,17 +64,17 @@ def _asking(router: APIRouter, ask: Ask, who: Principal) -> None:
 def _metrics(router: APIRouter, catalogue: Catalogue, who: Principal) -> None:
     @router.get("/metrics-catalog")
     async def metrics_catalog(_: Principal = who) -> list[JsonObject]:
-        """Metrics that sources name, asked now."""
-        found: list[JsonObject] = []
-        for info in catalogue.infos:
-            schema = await catalogue.described(info.name) if info.type == "prometheus" else None
-            for entry in schema.entries if schema else ():
-                if entry.kind in _METRIC_KINDS:
-                    kind = "" if entry.kind == "metric" else entry.kind
-                    found.append(
-                        {"source": info.name, "name": entry.name, "type": kind, "description": entry.description}
-                    )
-        return found
+        """Metrics that sources name, with when they were first and last seen."""
+        return [
+            {
+                **asdict(metric),
+                "description": metric.description or None,
+                "labels": list(metric.labels),
+                "first_seen_at": metric.first_seen_at.isoformat() if metric.first_seen_at else None,
+                "last_seen_at": metric.last_seen_at.isoformat(),
+            }
+            for metric in await catalogue.metrics()
+        ]
 
 
 def shaped(answered: Answered) -> JsonObject:

@@ -19,6 +19,7 @@ from bot.errors import InvalidRequest, UnknownId
 from bot.services.catalogue import Catalogue
 from bot.services.investigations import Investigations, OpenRequest
 from bot.store import Store
+from bot.store.discovery import KnownService
 from connectors.model import Clock, HealthStatus, JsonObject, TimeWindow
 
 _MOST_EVENTS = 1_000
@@ -164,9 +165,22 @@ def _details(router: APIRouter, parts: ApiParts, who: Principal) -> None:
 
     @router.get("/services")
     async def services(_: Principal = who) -> list[JsonObject]:
-        """Services known from configuration and discovery."""
+        """Services known from configuration and discovery, with when sources first and last named them."""
+        seen = {one.name: one for one in await parts.catalogue.seen()}
         setting = await parts.catalogue.setting()
-        return [service.model_dump(mode="json") for service in setting.services]
+        return [{**service.model_dump(mode="json"), **_seen(seen.get(service.name))} for service in setting.services]
+
+
+def _seen(known: KnownService | None) -> JsonObject:
+    """When and by which sources a service was seen; empty where it never was."""
+    if known is None:
+        return {}
+    return {
+        "sources": list(known.sources),
+        "calls": list(known.calls),
+        "first_seen_at": known.first_seen_at.isoformat(),
+        "last_seen_at": known.last_seen_at.isoformat(),
+    }
 
 
 def _open_request(body: InvestigateBody) -> OpenRequest:

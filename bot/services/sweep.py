@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from bot.domain.events import Event, EventKind, NewEvent
-from bot.domain.evidence import ChosenBy, Evidence, ToolExecution
+from bot.domain.evidence import Evidence, ToolExecution
 from bot.domain.ids import StreamId
 from bot.domain.states import Outcome
 from bot.errors import SequenceConflict
@@ -21,6 +21,7 @@ from bot.services.sweep_keeping import kept_parts, take_back
 from bot.services.sweep_model import Sweep
 from bot.services.sweep_reading import series_of
 from bot.services.sweep_watch import Tick, Watch
+from bot.services.unrecorded import ask_unrecorded
 from bot.store import Store
 from connectors.model import Clock, Frozen, JsonObject, Series, TimeWindow, ToolCall
 
@@ -177,12 +178,7 @@ class Sweeps:
         call = ToolCall(
             connector=sweep.source, tool=sweep.tool, arguments=arguments, window=TimeWindow(start=start, end=now)
         )
-        stream = sweep_stream(sweep.name)
-        self._execute.attach(stream, Unrecorded())
-        try:
-            return await self._execute.run(call, by=ChosenBy.SWEEP, stream=stream)
-        finally:
-            self._execute.detach(stream)
+        return await ask_unrecorded(self._execute, call, stream=sweep_stream(sweep.name))
 
     def _burn(self, sweep: Sweep, series: Sequence[Series]) -> Sequence[Series]:
         """The burn rates of objectives, out of the same answer."""
@@ -255,13 +251,6 @@ def _series(evidence: Evidence | None, sweep: Sweep) -> Sequence[Series] | None:
         return None
     at = evidence.call.window.end if evidence.call.window else evidence.collected_at
     return series_of(evidence.payload, sweep.tool, source=sweep.source, at=at, step_s=sweep.every_s)
-
-
-class Unrecorded:
-    """A tick's calls are summed up in SweepRan; an event per call and minute would drown the log."""
-
-    async def record(self, events: Sequence[NewEvent], evidence: Sequence[Evidence] = ()) -> None:
-        return None
 
 
 def sweep_stream(name: str) -> StreamId:

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from bot.domain.anomaly import Anomaly
-from bot.domain.evidence import ChosenBy
 from bot.domain.question import Source
 from bot.services.catalogue import Catalogue
 from bot.services.execute import Execute
-from bot.services.sweep import Unrecorded
+from bot.services.unrecorded import ask_unrecorded
 from connectors.model import Change, Changes, Effect, EvidenceKind, JsonObject, TimeWindow, Tool, ToolCall
 
 _BEFORE, _AFTER = timedelta(minutes=60), timedelta(minutes=5)
@@ -49,12 +48,7 @@ class AsksChanges:
         if "services" in fields and anomaly.askable:
             arguments["services"] = list(anomaly.askable[:20])
         call = ToolCall(connector=source.name, tool=tool.name, arguments=arguments, window=window)
-        stream = f"{anomaly.stream}/changes/{source.name}"
-        self._execute.attach(stream, Unrecorded())
-        try:
-            execution = await self._execute.run(call, by=ChosenBy.SWEEP, stream=stream)
-        finally:
-            self._execute.detach(stream)
+        execution = await ask_unrecorded(self._execute, call, stream=f"{anomaly.stream}/changes/{source.name}")
         if execution.evidence is None:
             return None if execution.error else ()
         payload = execution.evidence.payload

@@ -6,11 +6,10 @@ import asyncio
 from collections.abc import Collection, Iterator
 from datetime import timedelta
 
-from bot.domain.evidence import ChosenBy
 from bot.domain.question import Source
 from bot.services.catalogue import Catalogue
 from bot.services.execute import Execute
-from bot.services.sweep import Unrecorded
+from bot.services.unrecorded import ask_unrecorded
 from connectors.model import Clock, JsonObject, Payload, SeriesSet, TimeWindow, ToolCall, Traces
 
 _TOOLS = ("get_dependency_signals", "get_topology")
@@ -36,6 +35,7 @@ class Neighbourhood:
         for payload in await asyncio.gather(*(self._ask(source, tool) for source, tool in wanted)):
             for one, other in _edges(payload) if payload is not None else ():
                 if len(self._near) < _MOST and one != other:
+                    self._catalogue.note_call(one, other)
                     self._near.setdefault(one, set()).add(other)
                     self._near.setdefault(other, set()).add(one)
 
@@ -44,12 +44,7 @@ class Neighbourhood:
         arguments: JsonObject = {"baseline_minutes": 0} if tool == "get_dependency_signals" else {}
         window = TimeWindow(start=now - _BEFORE, end=now)
         call = ToolCall(connector=source.name, tool=tool, arguments=arguments, window=window)
-        stream = f"sweep/neighbours/{source.name}"
-        self._execute.attach(stream, Unrecorded())
-        try:
-            execution = await self._execute.run(call, by=ChosenBy.SWEEP, stream=stream)
-        finally:
-            self._execute.detach(stream)
+        execution = await ask_unrecorded(self._execute, call, stream=f"sweep/neighbours/{source.name}")
         return execution.evidence.payload if execution.evidence else None
 
 
