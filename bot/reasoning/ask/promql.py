@@ -143,7 +143,7 @@ def _counts(wish: Wish, family: Family) -> bool:
 def _counter(wish: Wish, family: Family) -> tuple[str, Family, str]:
     matchers = [*wish.matchers, *_status(wish, family)]
     spent = family.name.endswith(("_seconds_total", "_bytes_total", "_seconds_sum"))
-    counted = wish.increase or (wish.span is not None and not spent and wish.function is None)
+    counted = wish.increase or (wish.span is not None and not spent and wish.function in (None, "sum"))
     if wish.rate or wish.per_minute or not counted:
         inner = call("rate", selector(family.counter, matchers, range_s=wish.range_s))
         inner = f"{inner} * 60" if wish.per_minute else inner

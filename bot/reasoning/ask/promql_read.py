@@ -14,6 +14,7 @@ from bot.reasoning.ask.promql_words import (
     AGGREGATES,
     BOUND,
     CLIENTS,
+    DIRECTIONS,
     FILLER,
     GROUP,
     INCREASE,
@@ -96,6 +97,8 @@ class MetricReader:
         for said in {whole, whole[:-1] if whole[-1:] in (("service",), ("api",), ("svc",), ("server",)) else whole}:
             if said and not (len(said) == 1 and (len(said[0]) < 2 or said[0] in STOP)):
                 self._values.setdefault(said, set()).add((label, value))
+        for word in DIRECTIONS.get(value.lower(), ()):
+            self._values.setdefault((word,), set()).add((label, value))
 
     def read(self, asked: Asked) -> Wish:
         refused = REFUSE.search(asked.text)
@@ -107,7 +110,17 @@ class MetricReader:
         wish = Wish(span, yes_no=re.match(r"\s*(?:is|are)\b", asked.text, re.I) is not None)
         wish.spent = re.search(r"\btime spent\b", text, re.I) is not None
         text = re.sub(r"\b(hit|miss) rate\b", r"\1 ratio", text.replace(MARK, " "), flags=re.I)
-        for step in (self._quantile, self._bound, self._top, self._ratio, self._how, self._status, self._group):
+        for step in (
+            self._quantile,
+            self._bound,
+            self._top,
+            self._ratio,
+            self._how,
+            self._status,
+            self._owned,
+            self._ranked,
+            self._group,
+        ):
             text = step(text, wish)
         self._rest(text, wish)
         return wish
@@ -167,10 +180,12 @@ class MetricReader:
         match = SATURATION.search(text)
         if match:
             part = (match.groupdict().get("free") or match.groupdict().get("free2") or "").lower()
-            wish.saturation = "free" if part in LEFT else "used"
+            apart = next((w for w in text.lower().split() if w in LEFT), "") if not part else ""
+            wish.saturation = "free" if (part or apart) in LEFT else "used"
             wish.percent = wish.percent or ("percent" in match.group().lower() and wish.bound is None)
             what = match.groupdict().get("what") or match.groupdict().get("what2") or ""
-            return text.replace(match.group(), f" {what} ", 1)
+            text = text.replace(match.group(), f" {what} ", 1)
+            return re.sub(rf"\b{apart}\b", " ", text, count=1, flags=re.I) if apart else text
         return self._share(text, wish)
 
     def _share(self, text: str, wish: Wish) -> str:
@@ -223,6 +238,22 @@ class MetricReader:
             wish.status = code["c"]
             return text.replace(code.group(), " ", 1)
         return text
+
+    def _ranked(self, text: str, wish: Wish) -> str:
+        """ "Top 3 pods by memory": what is ranked stands before "by", and behind it the number."""
+        match = re.match(r"\s*(?P<what>[a-z_]+)\s+(?:by|with (?:the )?most)\s+(?P<number>[a-z_]+)", text, re.I)
+        label = self._label([match["what"]]) if match and wish.top else None
+        if match is None or label is None or self._label([match["number"]]):
+            return text
+        wish.groups.append(label)
+        return text[match.start("number") :]
+
+    def _owned(self, text: str, wish: Wish) -> str:
+        """ "Pods' memory" is memory per pod."""
+        match = re.search(r"\b(?P<label>[a-z_]+)s['’]\s+(?P<what>\w+)", text, re.I)
+        if match is None or self._label([match["label"]]) is None:
+            return text
+        return f"{text[: match.start()]}{match['what']} per {match['label']}{text[match.end() :]}"
 
     def _group(self, text: str, wish: Wish) -> str:
         for match in reversed(list(GROUP.finditer(text))):
@@ -312,7 +343,7 @@ class MetricReader:
         for length in range(min(5, len(words) - at), 0, -1):
             said = tuple(t.lemma for t in words[at : at + length])
             said = tuple(p for w in said for p in re.split(r"[^a-z0-9]+", w) if p)
-            found = self._values.get(said)
+            found = self._values.get(said) or (self._values.get(("".join(said),)) if length == 2 else None)
             if not found or (length == 1 and stem(said[0]) in self._names and said[0] in FILLER):
                 continue
             if self._names_first and length == 1 and stem(said[0]) in self._names:

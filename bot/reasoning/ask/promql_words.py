@@ -71,6 +71,11 @@ RATIO = re.compile(
     r"\b(?:error|failure) (?:ratio|rate|percentage|percent)\b|\b(?:percentage|share|ratio|fraction|proportion|percent|rate) of (?:requests |calls )?(?:errors?|failed|failures?|failing|5xx|erroneous)(?: requests| calls)?\b|\bsuccess (?:rate|ratio)\b|\bavailability\b|\b(?:percentage|share|ratio|fraction|proportion|percent) of (?P<of>[\w ]+?) (?:that |which |are |is )*(?:failed|fail|failing|errors?|5xx|erroring)\b",
     re.I,
 )
+DIRECTIONS = {
+    **dict.fromkeys(("in", "rx", "ingress", "receive"), ("incoming", "inbound")),
+    **dict.fromkeys(("out", "tx", "egress", "transmit"), ("outgoing", "outbound")),
+}
+"""How people say the two values of a label that tells a direction."""
 OF = r"(?:percent(?:age)?|share|fraction|ratio|proportion|how much) of (?:the |their |its )?"
 SATURATION = re.compile(
     rf"\b{OF}(?P<free2>free|available|used|unused) (?P<what2>[a-z ]+?)(?= by| per| on| of| for|$|\?)"

@@ -21,13 +21,22 @@ def scored(name: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("name", "of_answerable"), [("clinic", 0.85), ("saas", 0.82), ("ops", 0.88), ("shop", 0.93), ("desk", 0.93)]
+    ("name", "of_answerable"),
+    [
+        ("clinic", 0.85),
+        ("saas", 0.82),
+        ("ops", 0.88),
+        ("shop", 0.93),
+        ("desk", 0.93),
+        ("hotels", 0.82),
+        ("arena", 0.9),
+    ],
 )
 def test_sets_that_templates_were_made_for(name: str, of_answerable: float) -> None:
     found = scored(name)
     assert found["unsafe"] == 0
     assert found["correct_of_answerable"] >= of_answerable
-    assert found["cannot_of_the_rest"] >= 0.9
+    assert found["wrong"] <= 2
 
 
 @pytest.mark.parametrize(("name", "of_all"), [("frozen/music", 0.65), ("frozen/platform", 0.6)])
