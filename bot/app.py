@@ -166,6 +166,7 @@ class App:
         if Part.WORKER in wanted:
             self.worker.start()
             self._background.append(asyncio.create_task(self.remedies.remediation.run(), name="remediation"))
+            self._background.append(asyncio.create_task(self.remedies.tickets.run(), name="tickets"))
         if Part.SCHEDULER in wanted:
             self.watch.intake(takes=True)
             await self.watch.start_sweeps()
@@ -221,8 +222,8 @@ def _catalogue(
         squads=squads,
         environments=configuration.environments,
         default_window_minutes=settings.default_window_minutes,
-    )
         memory=store.discovery,
+    )
 
 
 def make_reasoner(settings: Settings) -> Reasoner | Metered:
@@ -299,6 +300,7 @@ async def slack_face(app: App, mode: SlackMode) -> SlackFace:
         role=app.role_words,
         proposals=app.remedies.decisions,
         roles=app.remedies.granting,
+        ticket=app.remedies.incidents.want_ticket if app.remedies.tickets.source else None,
         follow_groups=app.remedies.groups.run,
         runbooks=app.remedies.runbook_words,
         sweeps=app.watch.words,

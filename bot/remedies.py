@@ -16,9 +16,11 @@ from bot.services.audit import Seals
 from bot.services.execute import Execute
 from bot.services.granting import Granting
 from bot.services.groups import Groups
+from bot.services.incidents import Incidents
 from bot.services.policy import AccessFile, Roles, with_access
 from bot.services.propose import Proposer
 from bot.services.remediate import Pace, Remediation
+from bot.services.tickets import Tickets
 from bot.services.vault import Vault
 from bot.settings import Settings
 from bot.store import Store
@@ -42,6 +44,8 @@ class Remedies:
     books: Callable[[], Sequence[Runbook]]
     groups: Groups
     granting: Granting
+    incidents: Incidents
+    tickets: Tickets
 
     async def runbook_words(self, words: str, by: Principal) -> str:
         """What a search of the runbooks finds, for Slack: our own text, so it needs no escaping."""
@@ -96,14 +100,25 @@ def make_remedies(*, store: Store, execute: Execute, roles: Roles, clock: Clock,
             log.warning("runbook.left_out", reason=words)
         return good
 
-    proposer = Proposer(store=store, execute=execute, books=books, roles=roles, clock=clock)
+    rules, worker = roles.access.tickets, incarnation()
+    incidents = Incidents(store=store, roles=roles, rules=rules, clock=clock)
+    proposer = Proposer(store=store, execute=execute, books=books, roles=roles, clock=clock, found=incidents.found)
     remediation = Remediation(
-        store=store, execute=execute, proposer=proposer, roles=roles, clock=clock, worker=incarnation(), pace=pace
+        store=store, execute=execute, proposer=proposer, roles=roles, clock=clock, worker=worker, pace=pace
     )
     decisions = Decisions(store=store, roles=roles, clock=clock, decided=remediation.kick)
     groups = Groups(store=store, access=roles.access, squads=roles.squads, clock=clock)
     granting = Granting(store=store, roles=roles, clock=clock)
-    return Remedies(roles, decisions, proposer, remediation, books, groups, granting)
+    tickets = Tickets(
+        store=store,
+        execute=execute,
+        proposer=proposer,
+        decisions=decisions,
+        incidents=incidents,
+        rules=rules,
+        worker=worker,
+    )
+    return Remedies(roles, decisions, proposer, remediation, books, groups, granting, incidents, tickets)
 
 
 def _beginning(body: str) -> str:

@@ -55,6 +55,7 @@ class EventKind(StrEnum):
     INCIDENT_MITIGATED = "IncidentMitigated"
     INCIDENT_RESOLVED = "IncidentResolved"
     INCIDENT_REOPENED = "IncidentReopened"
+    TICKET_WANTED = "TicketWanted"
     TICKET_LINKED = "TicketLinked"
     ANOMALY_FOUND = "AnomalyFound"
     ANOMALY_GROUPED = "AnomalyGrouped"

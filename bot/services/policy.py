@@ -22,12 +22,27 @@ class GivenRoles(Frozen):
     responder: tuple[str, ...] = ()
 
 
+class TicketRules(Frozen):
+    """When incidents get tickets, and what their end means there. Who approves the writes is `policy.preapproved`."""
+
+    by_policy: bool = False
+    """Every settled cause gets one; otherwise only the button asks for one."""
+    source: str = ""
+    """Such as `jira/main`; empty: the first that may write."""
+    resolved_status: str = ""
+    """Where a ticket moves when its incident is over; empty: it stays, with a comment."""
+    reopened_status: str = ""
+    quiet_minutes: float = Field(default=60.0, gt=0)
+    """How long a mitigated incident has to stay quiet to count as resolved."""
+
+
 class AccessFile(Frozen):
     """`config/access.yaml`."""
 
     squads: tuple[Squad, ...] = ()
     roles: GivenRoles = GivenRoles()
     policy: Policy = Field(default_factory=Policy)
+    tickets: TicketRules = TicketRules()
 
 
 def load_access(path: Path, environment: Mapping[str, str]) -> AccessFile:

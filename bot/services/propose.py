@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -55,7 +55,9 @@ class Proposer:
         books: Callable[[], Sequence[Runbook]],
         roles: Roles,
         clock: Clock,
+        found: Callable[[Investigation, Hypothesis], Awaitable[None]] | None = None,
     ) -> None:
+        self._found = found
         self._store = store
         self._execute = execute
         # Read on first use: a process that starts should answer people before it reads a library.
@@ -72,6 +74,8 @@ class Proposer:
         leading = _leading(ranking)
         if leading is None or not _is_independent(leading, case.evidence):
             return []
+        if self._found is not None:
+            await self._found(state, leading)
         facts = facts_of(leading, case.evidence)
         made: list[Proposal] = []
         await asyncio.to_thread(self._books)  # a second of reading YAML, the first time

@@ -306,7 +306,8 @@ def _outcome_of(execution: ToolExecution) -> tuple[bool | None, str, bool]:
     if item is None:
         return None, execution.error or "", False
     applied = item.fields.get("applied")
-    text = str(item.fields.get("text") or "")
+    # A ticket that was made says where it is.
+    text = str(item.fields.get("text") or (f"{item.name} {item.fields['url']}" if item.fields.get("url") else ""))
     return (applied if isinstance(applied, bool) else None), text, item.fields.get("settled") is True
 
 

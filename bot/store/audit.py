@@ -32,9 +32,9 @@ class AuditLog:
         """Every stream, by name."""
         return await self._ask(lambda c: verify.streams(c, self._workspace))
 
-    async def ends(self) -> list[ChainEnd]:
-        """The recorded end of every stream, by name."""
-        return await self._ask(lambda c: _ends(c, self._workspace))
+    async def ends(self, *, prefix: str = "") -> list[ChainEnd]:
+        """The recorded end of every stream of this kind, by name."""
+        return await self._ask(lambda c: _ends(c, self._workspace, prefix))
 
     async def length(self, stream: str) -> int:
         """The recorded end of one stream; 0 when there is none."""
@@ -56,9 +56,11 @@ class AuditLog:
         return await self._write(lambda c: _let_go(c, self._workspace, stream, through))
 
 
-def _ends(connection: Connection, workspace: str) -> list[ChainEnd]:
+def _ends(connection: Connection, workspace: str, prefix: str) -> list[ChainEnd]:
     heads = table("chain_heads")
     wanted = select(heads.c.stream, heads.c.seq, heads.c.hash).where(heads.c.workspace == workspace)
+    if prefix:
+        wanted = wanted.where(heads.c.stream.startswith(prefix, autoescape=True))
     found = connection.execute(wanted.order_by(heads.c.stream))
     return [ChainEnd(stream=row.stream, seq=row.seq, hash=row.hash) for row in found]
 

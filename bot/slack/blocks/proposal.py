@@ -119,7 +119,7 @@ def _line(step: Step, proposal: Proposal, scene: Scene) -> str:
 
 def _who(step: Step, proposal: Proposal, scene: Scene) -> str:
     subject = step.actor.partition(":")[2]
-    kept = next((a.name for a in proposal.approvals if a.principal_id == subject and a.name), "")
+    kept = next((a.name for a in proposal.approvals if a.principal_id in (subject, step.actor) and a.name), "")
     return kept or scene.name(step.actor)
 
 
@@ -164,7 +164,7 @@ def outcome_message(proposal: Proposal, scene: Scene) -> Message | None:
         return None
     said = proposal.outcome_text or proposal.reason
     lines = [f"{words}: {escape_line(proposal.title, 200)}", escape(said, 1_500)]
-    if proposal.state is _S.SUCCEEDED and proposal.recovery_s is not None:
+    if proposal.state is _S.SUCCEEDED and proposal.recovery_s is not None and proposal.checks:
         lines.append(f"Recovered {proposal.recovery_s:.0f} s after the start, checked by the queries that raised it.")
     if proposal.undone_by and proposal.state is _S.FAILED:
         lines.append("The way back is proposed below.")

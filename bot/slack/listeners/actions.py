@@ -73,7 +73,7 @@ class Actions:
     async def ticket(self, act: Act) -> str | None:
         if self._desk.extras.ticket is None:
             return "No ticket system is set up in this installation."
-        return await self._desk.extras.ticket(action_of(act.body)[1], act.by)
+        return escape(await self._desk.extras.ticket(action_of(act.body)[1], act.by))
 
     async def save_eval(self, act: Act) -> str | None:
         if self._desk.extras.keep_eval is None:
