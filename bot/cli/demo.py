@@ -40,8 +40,9 @@ async def demo(settings: Settings, *, scenario: str, seed: int, port: int) -> No
 
 
 def _preload() -> None:
-    """Load everything while the world starts in its own process; both take about a second."""
-    for name in ("bot.cli.serve", "bot.demo.workspace", "bot.slack.app", "kubernetes_asyncio.client"):
+    """Load what the page needs while the world starts in its own process; the Kubernetes driver, a second by itself,
+    is loaded by its connector in a thread while a person is still opening the page."""
+    for name in ("bot.cli.serve", "bot.demo.workspace", "bot.slack.app"):
         importlib.import_module(name)
     for name in ("kubernetes", "elasticsearch", "prometheus", "postgresql"):
         importlib.import_module(f"connectors.{name}")
