@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from connectors._writes import OutcomeArguments, WriteArguments, outcome_item
 from connectors.base import Answer, Arguments, Ask, Connector, tool
-from connectors.errors import ConnectorError, Rejected, Unavailable
+from connectors.errors import ConnectorError, NotFound, Rejected, Unavailable
 from connectors.model import (
     Effect,
     EvidenceKind,
@@ -33,12 +33,14 @@ class Switch:
 
     level: int = 1
     version: int = 1
+    uid: str = "uid-1"
     mark: str = ""
     applied: list[str] = field(default_factory=list)
     sent: int = 0
     answer: str = "yes"  # yes | late (applies, then no answer) | lost (no answer, not applied) | no
     readable: bool = True
     pause_s: float = 0.0
+    gone: str = ""  # from when it is deleted: preview | sending
 
 
 class SwitchConfig(BaseModel):
@@ -78,8 +80,10 @@ class SwitchConnector(Connector[SwitchConfig]):
 
     async def preview(self, call: ToolCall) -> Preview:
         one = self.switch
+        if one.gone == "preview":
+            raise NotFound("There is no such switch any more.")
         return Preview(
-            target="switch", target_uid="uid-1", target_version=str(one.version),
+            target="switch", target_uid=one.uid, target_version=str(one.version),
             diff=f"level: {one.level} → {call.arguments['level']}",
         )  # fmt: skip
 
@@ -88,6 +92,8 @@ class SwitchConnector(Connector[SwitchConfig]):
         one = self.switch
         one.sent += 1
         await asyncio.sleep(one.pause_s)
+        if one.gone:
+            raise NotFound("There is no such switch any more.")
         if one.answer == "no" or arguments.version != str(one.version):
             raise Rejected("The switch was changed meanwhile.")
         if one.answer != "lost":

@@ -178,6 +178,31 @@ async def test_while_the_target_is_down_nothing_is_sent_blind(plant: Plant) -> N
     assert plant.switch.sent == 1
 
 
+@pytest.mark.parametrize(("gone", "end", "sent"), [("preview", _S.SUPERSEDED, 0), ("sending", _S.FAILED, 1)])
+async def test_a_target_deleted_after_the_approval(plant: Plant, gone: str, end: ProposalState, sent: int) -> None:
+    """Before the last dry run, or in the very moment of sending: said, recorded, and nothing is left open."""
+    proposal = await plant.proposed(undo=True)
+    await plant.process().decisions.approve(button_value(proposal), by=CY)
+    plant.switch.gone = gone
+    done = await plant.process().remediation.step("prop_1")
+    assert (done.state, plant.switch.sent, plant.switch.applied) == (end, sent, [])
+    assert "no such switch" in (done.reason or done.outcome_text)
+    kinds = [event.kind for event in await plant.store.read(proposal_stream("prop_1"))]
+    assert kinds[-1] in (EventKind.PROPOSAL_SUPERSEDED, EventKind.EXECUTION_FINISHED)
+    assert EventKind.UNDO_PROPOSED not in kinds, "there is nothing to undo"
+    assert (await plant.process("two").remediation.step("prop_1")).state is end
+    assert plant.switch.sent == sent
+
+
+async def test_a_target_made_anew_under_the_same_name_is_another(plant: Plant) -> None:
+    proposal = await plant.proposed()
+    await plant.process().decisions.approve(button_value(proposal), by=CY)
+    plant.switch.uid = "uid-2"
+    done = await plant.process().remediation.step("prop_1")
+    assert (done.state, plant.switch.sent) == (_S.SUPERSEDED, 0)
+    assert "Somebody changed" in done.reason
+
+
 async def test_a_flood_of_refused_clicks_fills_no_log(plant: Plant) -> None:
     await plant.proposed()
     for _ in range(60):
