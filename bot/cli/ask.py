@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import tempfile
-from pathlib import Path
 
-from bot.cli.investigate import reaching, running
 from bot.cli.show import plain
-from bot.cli.world_process import WorldProcess
-from bot.domain.access import Principal, PrincipalKind
+from bot.cli.terminal import whoever_typed, working
 from bot.services.ask import Answered
 from bot.settings import Settings
 from connectors.model import Rows, SeriesSet
@@ -25,15 +19,8 @@ async def ask(
     settings: Settings, question: str, *, source: str | None, dry_run: bool, as_json: bool, demo: str | None, seed: int
 ) -> int:
     """Answer one question; returns the exit status: 0 with an answer, 3 without."""
-    async with contextlib.AsyncExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="inquest-")))
-        if demo:
-            world = WorldProcess(demo, seed, folder / "world")
-            stack.push_async_callback(world.stop)
-            settings = reaching(await world.ready(), settings, folder)
-        app = await stack.enter_async_context(running(settings))
-        person = Principal(kind=PrincipalKind.PERSON, id=os.environ.get("USER", "terminal"))
-        answered = await app.ask.ask(question, by=person, source=source, dry_run=dry_run)
+    async with working(settings, demo=demo, seed=seed) as app:
+        answered = await app.ask.ask(question, by=whoever_typed(), source=source, dry_run=dry_run)
     print(
         json.dumps(answered.model_dump(mode="json"), ensure_ascii=False, indent=2)
         if as_json

@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-import os
 import sys
-import tempfile
-from collections.abc import AsyncIterator
-from pathlib import Path
 
-from pydantic import SecretStr
-
-from bot.app import App, Part
+from bot.app import App
 from bot.cli.show import LiveProgress, report_lines
-from bot.cli.world_process import Playing, WorldProcess
-from bot.domain.access import Principal, PrincipalKind
+from bot.cli.terminal import whoever_typed, working
 from bot.domain.ids import investigation_stream
 from bot.domain.investigation import Investigation
 from bot.domain.states import InvestigationState
@@ -31,37 +23,11 @@ async def investigate(
     settings: Settings, request: OpenRequest, *, as_json: bool, demo: str | None = None, seed: int = 1
 ) -> int:
     """Run one investigation to its end; returns the exit status."""
-    async with contextlib.AsyncExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="inquest-")))
-        if demo:
-            world = WorldProcess(demo, seed, folder / "world")
-            stack.push_async_callback(world.stop)
-            settings = reaching(await world.ready(), settings, folder)
-        app = await stack.enter_async_context(running(settings))
+    async with working(settings, demo=demo, seed=seed) as app:
         await app.catalogue.known(_DISCOVERY_WAIT_S)
-        person = Principal(kind=PrincipalKind.PERSON, id=os.environ.get("USER", "terminal"))
-        opened = await app.investigations.open(request, by=person)
+        opened = await app.investigations.open(request, by=whoever_typed())
         done = await _follow(app, opened, quiet=as_json)
     return _print(done, as_json=as_json)
-
-
-def reaching(world: Playing, settings: Settings, folder: Path) -> Settings:
-    """Settings that point at a playing world."""
-    sources = folder / "sources.yaml"
-    sources.write_text(world.sources_yaml, encoding="utf-8")
-    database = SecretStr(f"sqlite:///{folder / 'inquest.db'}")
-    return settings.model_copy(update={"sources_file": sources, "database_url": database})
-
-
-@contextlib.asynccontextmanager
-async def running(settings: Settings, *parts: Part) -> AsyncIterator[App]:
-    """An app that works in the background until the block ends."""
-    app = await App.create(settings, os.environ)
-    try:
-        await app.start(*parts)
-        yield app
-    finally:
-        await app.stop()
 
 
 async def _follow(app: App, opened: Investigation, *, quiet: bool) -> Investigation:
