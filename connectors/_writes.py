@@ -8,12 +8,15 @@ again.
 
 from __future__ import annotations
 
-from typing import Annotated
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 from pydantic import Field
 
-from connectors.base import Arguments
-from connectors.model import Item, JsonObject
+from connectors.base import Arguments, ConfigT, Connector, parse_arguments
+from connectors.errors import Rejected
+from connectors.model import Effect, Item, JsonObject, Tool, ToolCall
 
 PROPOSAL_MARK = "inquest.dev/proposal"
 Key = Annotated[str, Field(default="", max_length=80, pattern=r"^[A-Za-z0-9_.-]*$")]
@@ -37,3 +40,26 @@ class OutcomeArguments(Arguments):
 def outcome_item(name: str, *, applied: bool | None, settled: bool, text: str, uid: str | None = None) -> Item:
     """What the target says: `applied` None when it cannot tell; `settled` when nothing of it is under way any more."""
     return Item(api_kind="Outcome", name=name, uid=uid, fields={"applied": applied, "settled": settled, "text": text})
+
+
+class WritingConnector(Connector[ConfigT]):
+    """A connector whose settings may switch changes on; until then they are neither offered nor carried out."""
+
+    @property
+    @abstractmethod
+    def writes_on(self) -> bool:
+        """The setting `writes`."""
+
+    def tools(self) -> Sequence[Tool]:
+        """Writes are offered only where they are switched on."""
+        return [tool for tool in super().tools() if self.writes_on or tool.effect is Effect.READ]
+
+    def _allowed(self) -> None:
+        if not self.writes_on:
+            raise Rejected(f"{self.name} is set up for reading only. Set writes: true to allow approved changes.")
+
+    def _write_arguments(self, call: ToolCall) -> Any:
+        declared = self.tool(call.tool)
+        if declared.effect is not Effect.WRITE:
+            raise Rejected(f"{call.tool} changes nothing, so there is nothing to preview.")
+        return parse_arguments(declared, call)

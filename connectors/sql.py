@@ -1,21 +1,41 @@
-"""What SQL connectors share: cells as faithful JSON, and tables built under the caps."""
+"""What SQL connectors share: arguments, cells as faithful JSON, and tables built under the caps."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
+from connectors.base import Arguments
 from connectors.model import Column, Limits, Rows
 
 SAFE_INTEGER = 2**53
 MAX_CELL_CHARS = 65_536
 _MAX_DEPTH = 24
+
+
+class WordsArguments(Arguments):
+    """For a search of names."""
+
+    words: str | tuple[str, ...] = Field(default=(), description="Words in names; empty: everything.")
+
+    @property
+    def small(self) -> list[str]:
+        """At most twenty words, in small letters, of at most 64 characters."""
+        given = self.words if isinstance(self.words, str) else " ".join(self.words)
+        return [word[:64] for word in re.split(r"[^\w]+", given.lower().replace("\x00", " ")) if word][:20]
+
+
+class ActivityArguments(Arguments):
+    """For a list of what runs."""
+
+    min_seconds: float = Field(default=0.0, ge=0, allow_inf_nan=False, description="Only what has run this long.")
 
 
 def json_cell(value: Any, depth: int = 0) -> JsonValue:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from pydantic import Field
 
-from connectors.base import Answer, Arguments, Ask, Connector, ErrorTypes, NoArguments, tool
+from connectors._linked import LinkedConnector
+from connectors.base import Answer, Arguments, Ask, ErrorTypes, NoArguments, tool
 from connectors.bigquery.cells import row
 from connectors.bigquery.config import BigqueryConfig
 from connectors.bigquery.link import BigqueryLink, Estimate
-from connectors.errors import ConnectorError, Rejected, Unavailable
+from connectors.errors import Rejected
 from connectors.guards import GuardLimits, Refused, guard
 from connectors.model import (
-    Clock,
     Column,
     EvidenceKind,
     Health,
@@ -30,7 +29,7 @@ from connectors.model import (
     SourceSchema,
 )
 from connectors.redaction import redact_text
-from connectors.sql import TableBuilder
+from connectors.sql import TableBuilder, WordsArguments
 
 LANGUAGE = "bigquery"
 _MOST_TABLES = 200
@@ -40,33 +39,19 @@ class SqlArguments(Arguments):
     sql: str = Field(min_length=1, description="One SELECT in GoogleSQL.")
 
 
-class WordsArguments(Arguments):
-    words: str | tuple[str, ...] = Field(default=(), description="Words in table or column names; empty: everything.")
-
-
-class BigqueryConnector(Connector[BigqueryConfig]):
+class BigqueryConnector(LinkedConnector[BigqueryConfig, BigqueryLink]):
     """Reads one project of BigQuery."""
 
     type = "bigquery"
     Config = BigqueryConfig
     driver_errors: ClassVar[ErrorTypes] = ()
 
-    def __init__(self, *, name: str, config: BigqueryConfig, environment: str, clock: Clock) -> None:
-        super().__init__(name=name, config=config, environment=environment, clock=clock)
-        self._link = BigqueryLink(config, name=name)
-
-    async def open(self) -> None:
-        await self._link.open()
-
-    async def close(self) -> None:
-        await self._link.close()
-
-    def translate(self, error: Exception) -> ConnectorError:
-        return Unavailable(f"{self.name} failed: {type(error).__name__}.")
+    def make_link(self) -> BigqueryLink:
+        return BigqueryLink(self.config, name=self.name)
 
     async def probe(self) -> Health:
         """A dry run costs nothing and proves that jobs may be made. What the account may write is not told."""
-        await self._link.estimate("SELECT 1", Limits())
+        await self.link.estimate("SELECT 1", Limits())
         cap = self.config.maximum_bytes_billed / 2**30
         return Health(
             status=HealthStatus.HEALTHY,
@@ -83,9 +68,9 @@ class BigqueryConnector(Connector[BigqueryConfig]):
     @tool("Run one guarded SELECT, after a dry run, under the byte cap.", returns=[EvidenceKind.ROWS])
     async def run_query(self, arguments: SqlArguments, ask: Ask) -> Answer:
         sql = self._judged(arguments.sql, ask.limits)
-        told = await self._link.estimate(sql, ask.limits)
+        told = await self.link.estimate(sql, ask.limits)
         self._check_cost(told, ask.limits)
-        page = await self._link.run(sql, ask.limits)
+        page = await self.link.run(sql, ask.limits)
         table = TableBuilder([Column(name=str(f["name"]), type=str(f["type"])) for f in page.fields], ask.limits)
         for values in page.rows:
             table.add(row(values, page.fields))
@@ -94,7 +79,7 @@ class BigqueryConnector(Connector[BigqueryConfig]):
             self._source(sql),
             truncated=table.truncated,
             scanned_bytes=page.scanned_bytes,
-            cost_usd=self._link.price(page.scanned_bytes),
+            cost_usd=self.link.price(page.scanned_bytes),
             api_calls=3,
             bytes=page.bytes,
         )
@@ -102,8 +87,8 @@ class BigqueryConnector(Connector[BigqueryConfig]):
     @tool("What a SELECT would read and cost, without running it.", returns=[EvidenceKind.OBJECTS])
     async def estimate_query(self, arguments: SqlArguments, ask: Ask) -> Answer:
         sql = self._judged(arguments.sql, ask.limits)
-        told = await self._link.estimate(sql, ask.limits)
-        cap = self._link.cap_bytes(ask.limits)
+        told = await self.link.estimate(sql, ask.limits)
+        cap = self.link.cap_bytes(ask.limits)
         fields: JsonObject = {
             "bytes": told.bytes,
             "cost_usd": round(told.usd, 6),
@@ -119,15 +104,14 @@ class BigqueryConnector(Connector[BigqueryConfig]):
         if ask.window is not None:
             params["minCreationTime"] = str(int(ask.window.start.timestamp() * 1000))
             params["maxCreationTime"] = str(int(ask.window.end.timestamp() * 1000))
-        found = await self._link.call("GET", "/jobs", ask.limits, params=params)
+        found = await self.link.call("GET", "/jobs", ask.limits, params=params)
         items = [_job(job, self.clock.now()) for job in found.get("jobs") or ()]
         items.sort(key=lambda item: -float(str(item.fields["duration_s"] or 0)))
         return Answer(Objects(items=tuple(items)), self._source(f"jobs.list {params}"))
 
     @tool("Tables and columns whose names hold the words.", returns=[EvidenceKind.ROWS])
     async def search_schema(self, arguments: WordsArguments, ask: Ask) -> Answer:
-        given = arguments.words if isinstance(arguments.words, str) else " ".join(arguments.words)
-        words = [word for word in re.split(r"[^\w]+", given.lower()) if word][:20]
+        words = arguments.small
         tables, cut = await self._tables(ask.limits)
         table = TableBuilder([Column(name=name, type="text") for name in ("table", "column", "type")], ask.limits)
         for name, fields in tables.items():
@@ -145,7 +129,7 @@ class BigqueryConnector(Connector[BigqueryConfig]):
         return judged.text
 
     def _check_cost(self, told: Estimate, limits: Limits) -> None:
-        cap = self._link.cap_bytes(limits)
+        cap = self.link.cap_bytes(limits)
         if told.bytes > cap:
             raise Rejected(
                 f"The query would read {told.bytes / 2**30:,.2f} GiB (${told.usd:,.2f}); "
@@ -156,16 +140,16 @@ class BigqueryConnector(Connector[BigqueryConfig]):
         if self.config.dataset:
             datasets = [self.config.dataset]
         else:
-            found = await self._link.call("GET", "/datasets", limits, params={"maxResults": "50"})
+            found = await self.link.call("GET", "/datasets", limits, params={"maxResults": "50"})
             datasets = [str(d["datasetReference"]["datasetId"]) for d in found.get("datasets") or ()]
         tables: dict[str, dict[str, str]] = {}
         for dataset in datasets:
-            listed = await self._link.call("GET", f"/datasets/{dataset}/tables", limits, params={"maxResults": "200"})
+            listed = await self.link.call("GET", f"/datasets/{dataset}/tables", limits, params={"maxResults": "200"})
             for entry in listed.get("tables") or ():
                 if len(tables) >= _MOST_TABLES:
                     return tables, f"first {_MOST_TABLES} tables"
                 name = str(entry["tableReference"]["tableId"])
-                told = await self._link.call("GET", f"/datasets/{dataset}/tables/{name}", limits)
+                told = await self.link.call("GET", f"/datasets/{dataset}/tables/{name}", limits)
                 fields = (told.get("schema") or {}).get("fields") or ()
                 tables[f"{dataset}.{name}"] = {str(f["name"]): str(f["type"]) for f in fields}
         return tables, None

@@ -6,19 +6,18 @@ https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from connectors._afterwards import Afterwards
 from connectors.bigquery.config import BigqueryConfig
 from connectors.errors import ConnectorError, Malformed, Misconfigured, Rejected, Throttled, Unauthorized
 from connectors.http import HttpClient
 from connectors.model import Limits
 
 _SCOPE = "https://www.googleapis.com/auth/bigquery"
-_CANCEL_TIMEOUT_S = 2.0
 _POLL_MS = 10_000
 _PAGE_ROWS = 1_000
 _TIB = 2**40
@@ -49,13 +48,13 @@ class BigqueryLink:
         self._name = name
         self._http = HttpClient(config, name=name)
         self._credentials: Any = None
-        self._cancels: set[asyncio.Task[None]] = set()
+        self._afterwards = Afterwards(ConnectorError)
 
     async def open(self) -> None:
         await self._http.open()
 
     async def close(self) -> None:
-        await asyncio.gather(*self._cancels, return_exceptions=True)
+        await self._afterwards.finish()
         await self._http.close()
 
     @property
@@ -138,14 +137,8 @@ class BigqueryLink:
 
     def _cancel(self, job_id: str) -> None:
         """The job's own time limit is the net below this one."""
-        task = asyncio.get_running_loop().create_task(self._send_cancel(job_id))
-        self._cancels.add(task)
-        task.add_done_callback(self._cancels.discard)
-
-    async def _send_cancel(self, job_id: str) -> None:
-        with contextlib.suppress(ConnectorError, TimeoutError, OSError):
-            async with asyncio.timeout(_CANCEL_TIMEOUT_S):
-                await self.call("POST", f"/jobs/{job_id}/cancel", Limits(), params=self._location())
+        path = f"/jobs/{job_id}/cancel"
+        self._afterwards.send(lambda: self.call("POST", path, Limits(), params=self._location()))
 
     async def call(
         self, method: str, path: str, limits: Limits, *, params: Mapping[str, str] | None = None, body: Any = None

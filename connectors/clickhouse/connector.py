@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import ClassVar
 
 from pydantic import Field
 
-from connectors.base import Answer, Arguments, Ask, Connector, ErrorTypes, NoArguments, tool
+from connectors._linked import LinkedConnector
+from connectors.base import Answer, Arguments, Ask, ErrorTypes, NoArguments, tool
 from connectors.clickhouse import items, queries
 from connectors.clickhouse.config import ClickhouseConfig
 from connectors.clickhouse.link import ClickhouseLink, Rows, table
-from connectors.errors import ConnectorError, Rejected, Unavailable
+from connectors.errors import Rejected
 from connectors.guards import GuardLimits, Refused, guard
 from connectors.model import (
-    Clock,
     EvidenceKind,
     Health,
     HealthStatus,
@@ -27,6 +26,7 @@ from connectors.model import (
     SourceRef,
     SourceSchema,
 )
+from connectors.sql import ActivityArguments, WordsArguments
 
 LANGUAGE = "clickhouse"
 _OWN = Limits(max_rows=20_000)
@@ -36,37 +36,19 @@ class SqlArguments(Arguments):
     sql: str = Field(min_length=1, description="One SELECT in ClickHouse's dialect.")
 
 
-class ActivityArguments(Arguments):
-    min_seconds: float = Field(default=0.0, ge=0, allow_inf_nan=False, description="Only what has run this long.")
-
-
-class WordsArguments(Arguments):
-    words: str | tuple[str, ...] = Field(default=(), description="Words in table or column names; empty: everything.")
-
-
-class ClickhouseConnector(Connector[ClickhouseConfig]):
+class ClickhouseConnector(LinkedConnector[ClickhouseConfig, ClickhouseLink]):
     """Reads one ClickHouse server over HTTP."""
 
     type = "clickhouse"
     Config = ClickhouseConfig
     driver_errors: ClassVar[ErrorTypes] = ()
 
-    def __init__(self, *, name: str, config: ClickhouseConfig, environment: str, clock: Clock) -> None:
-        super().__init__(name=name, config=config, environment=environment, clock=clock)
-        self._link = ClickhouseLink(config, name=name)
-
-    async def open(self) -> None:
-        await self._link.open()
-
-    async def close(self) -> None:
-        await self._link.close()
-
-    def translate(self, error: Exception) -> ConnectorError:
-        return Unavailable(f"{self.name} failed: {type(error).__name__}.")
+    def make_link(self) -> ClickhouseLink:
+        return ClickhouseLink(self.config, name=self.name)
 
     async def probe(self) -> Health:
-        (found,) = (await self._link.query(queries.VERSION, Limits())).records()
-        grants = [str(row[0]) for row in (await self._link.query(queries.GRANTS, Limits())).rows]
+        (found,) = (await self.link.query(queries.VERSION, Limits())).records()
+        grants = [str(row[0]) for row in (await self.link.query(queries.GRANTS, Limits())).rows]
         reasons = items.write_reasons(grants)
         notes = [f"This account could write: {'; '.join(reasons)}"] if reasons else []
         version = f"ClickHouse {found['version']}"
@@ -79,7 +61,7 @@ class ClickhouseConnector(Connector[ClickhouseConfig]):
         )
 
     async def describe(self) -> SourceSchema:
-        found = await self._link.query(queries.SCHEMA, _OWN, {"words": "[]"})
+        found = await self.link.query(queries.SCHEMA, _OWN, {"words": "[]"})
         tables: dict[str, dict[str, str]] = {}
         for record in found.records()[: _OWN.max_rows]:
             tables.setdefault(f"{record['schema']}.{record['table']}", {})[record["column"]] = record["type"]
@@ -92,7 +74,7 @@ class ClickhouseConnector(Connector[ClickhouseConfig]):
         judged = guard(arguments.sql, dialect="clickhouse", limits=GuardLimits(max_rows=ask.limits.max_rows + 1))
         if isinstance(judged, Refused):
             raise Rejected(judged.reason)
-        return self._rows(await self._link.query(judged.text, ask.limits), judged.text, ask)
+        return self._rows(await self.link.query(judged.text, ask.limits), judged.text, ask)
 
     @tool("Queries that run now, longest first, with rows read and memory.", returns=[EvidenceKind.OBJECTS])
     async def list_activity(self, arguments: ActivityArguments, ask: Ask) -> Answer:
@@ -142,14 +124,13 @@ class ClickhouseConnector(Connector[ClickhouseConfig]):
 
     @tool("Tables and columns whose names hold the words, with keys.", returns=[EvidenceKind.ROWS])
     async def search_schema(self, arguments: WordsArguments, ask: Ask) -> Answer:
-        given = arguments.words if isinstance(arguments.words, str) else " ".join(arguments.words)
-        words = [word[:64] for word in re.split(r"[^\w]+", given.lower().replace("\x00", " ")) if word][:20]
+        words = arguments.small
         values = {"words": "[" + ",".join(f"'{word}'" for word in words) + "]"}
         found = await self._ask(queries.SCHEMA, ask, values)
         return self._rows(found, queries.SCHEMA, ask)._replace(source=self._source(queries.SCHEMA, values))
 
     async def _ask(self, sql: str, ask: Ask, parameters: Mapping[str, str] | None = None) -> Rows:
-        return await self._link.query(sql, ask.limits, parameters)
+        return await self.link.query(sql, ask.limits, parameters)
 
     def _source(self, sql: str, parameters: Mapping[str, str] | None = None) -> SourceRef:
         told = "".join(f"\n-- {key} = {value}" for key, value in (parameters or {}).items())

@@ -6,13 +6,13 @@ https://clickhouse.com/docs/interfaces/http and https://clickhouse.com/docs/oper
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import re
 import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from connectors._afterwards import Afterwards
 from connectors.clickhouse.config import ClickhouseConfig
 from connectors.errors import (
     ConnectorError,
@@ -30,7 +30,6 @@ from connectors.redaction import clean_text
 from connectors.sql import TableBuilder, binary_cell
 
 _FORMAT = "JSONCompactEachRowWithNamesAndTypes"
-_KILL_TIMEOUT_S = 2.0
 # One block is the unit in which the server notices that enough rows were made.
 _BLOCK_ROWS = 8_192
 _NOT_FINITE = {"nan": "NaN", "-nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
@@ -72,13 +71,13 @@ class ClickhouseLink:
         self._config = config
         self._name = name
         self._http = HttpClient(config, name=name)
-        self._kills: set[asyncio.Task[None]] = set()
+        self._afterwards = Afterwards(ConnectorError)
 
     async def open(self) -> None:
         await self._http.open()
 
     async def close(self) -> None:
-        await asyncio.gather(*self._kills, return_exceptions=True)
+        await self._afterwards.finish()
         await self._http.close()
 
     async def query(self, sql: str, limits: Limits, parameters: Mapping[str, str] | None = None) -> Rows:
@@ -120,15 +119,8 @@ class ClickhouseLink:
 
     def _kill(self, query_id: str) -> None:
         """The query's own time limit, and the closed connection, are the nets below this one."""
-        task = asyncio.get_running_loop().create_task(self._send_kill(query_id))
-        self._kills.add(task)
-        task.add_done_callback(self._kills.discard)
-
-    async def _send_kill(self, query_id: str) -> None:
-        with contextlib.suppress(ConnectorError, TimeoutError, OSError):
-            async with asyncio.timeout(_KILL_TIMEOUT_S):
-                sql = f"KILL QUERY WHERE query_id = '{query_id}' ASYNC"  # an id of our own making
-                await self._http.request("POST", "/", max_bytes=65_536, content=sql)
+        sql = f"KILL QUERY WHERE query_id = '{query_id}' ASYNC"  # an id of our own making
+        self._afterwards.send(lambda: self._http.request("POST", "/", max_bytes=65_536, content=sql))
 
     def _named(self, error: ConnectorError) -> ConnectorError:
         """The server's own number says more than the status of HTTP."""

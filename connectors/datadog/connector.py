@@ -7,40 +7,33 @@ from typing import ClassVar
 from pydantic import ValidationError
 
 from connectors._json import need_mapping
-from connectors.base import Ask, Connector
+from connectors._linked import LinkedConnector
+from connectors.base import Ask
 from connectors.datadog import api
 from connectors.datadog.config import DatadogConfig
 from connectors.datadog.tools_events import EventTools
 from connectors.datadog.tools_logs import LogTools
 from connectors.datadog.tools_spans import SpanTools
-from connectors.errors import ConnectorError, Malformed, Unauthorized
+from connectors.errors import Unauthorized
 from connectors.http import HttpClient
-from connectors.model import Clock, Health, HealthStatus, JsonObject, Limits, SchemaEntry, SourceSchema
+from connectors.model import Health, HealthStatus, JsonObject, Limits, SchemaEntry, SourceSchema
 
 _PROBE = Limits(deadline_s=8.0, max_bytes=4_000_000)
 _MOST_METRICS = 2_000
 
 
-class DatadogConnector(EventTools, LogTools, SpanTools, Connector[DatadogConfig]):
+class DatadogConnector(EventTools, LogTools, SpanTools, LinkedConnector[DatadogConfig, HttpClient]):
     """Reads one organisation through Datadog's API."""
 
     type: ClassVar[str] = "datadog"
     driver_errors = (ValidationError,)  # an answer whose values do not fit our types
     Config = DatadogConfig
 
-    def __init__(self, *, name: str, config: DatadogConfig, environment: str, clock: Clock) -> None:
-        super().__init__(name=name, config=config, environment=environment, clock=clock)
-        self.http = HttpClient(config.access(), name=name)
-        self.pace = api.Pace(clock)
+    def make_link(self) -> HttpClient:
+        return HttpClient(self.config.access(), name=self.name)
 
-    async def open(self) -> None:
-        await self.http.open()
-
-    async def close(self) -> None:
-        await self.http.close()
-
-    def translate(self, error: Exception) -> ConnectorError:
-        return Malformed(f"{self.name} answered something unexpected.")
+    def prepare(self) -> None:
+        self.pace = api.Pace(self.clock)
 
     async def probe(self) -> Health:
         """Both keys are asked: `validate` looks at the API key only."""

@@ -21,11 +21,11 @@ class Tools:
     config: DatadogConfig
     name: str
     clock: Clock
-    http: HttpClient
+    link: HttpClient
     pace: Pace
 
     def reading(self, ask: Ask) -> DatadogReading:
-        return DatadogReading(self.http, ask, name=self.name, pace=self.pace)
+        return DatadogReading(self.link, ask, name=self.name, pace=self.pace)
 
     def window(self, ask: Ask) -> TimeWindow:
         """The call's window, else the last half hour."""

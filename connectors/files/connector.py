@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import re
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -37,7 +36,7 @@ from connectors.model import (
     TimeWindow,
 )
 from connectors.redaction import clean_text
-from connectors.sql import TableBuilder
+from connectors.sql import TableBuilder, WordsArguments
 
 _LOUD = frozenset({"warn", "error", "fatal"})
 
@@ -57,14 +56,9 @@ class TextArguments(Arguments):
     limit: int = Field(default=100, gt=0, le=1_000)
 
 
-class MetricArguments(Arguments):
-    words: str | tuple[str, ...] = Field(default=(), description="Words in the metric's name; empty: all.")
+class MetricArguments(WordsArguments):
     services: tuple[str, ...] = ()
     baseline_minutes: int = Field(default=60, ge=0, le=1_440)
-
-
-class WordsArguments(Arguments):
-    words: str | tuple[str, ...] = Field(default=(), description="Words in table or column names; empty: everything.")
 
 
 class FilesConnector(Connector[FilesConfig]):
@@ -130,7 +124,7 @@ class FilesConnector(Connector[FilesConfig]):
 
     @tool("Tables and columns whose names hold the words.", returns=[EvidenceKind.ROWS])
     async def search_schema(self, arguments: WordsArguments, ask: Ask) -> Answer:
-        words = _words(arguments.words)
+        words = arguments.small
         tables, cut = await self._tables()
         columns = [Column(name=name, type="text") for name in ("table", "column", "type", "file")]
         table = TableBuilder(columns, ask.limits)
@@ -173,7 +167,7 @@ class FilesConnector(Connector[FilesConfig]):
         found = await self._scan()
         read = functools.partial(_series, found.tables, wide, ask.limits)
         all_series, texts, note = await self._engine.run(found.tables, read)
-        words, services = _words(arguments.words), set(arguments.services)
+        words, services = arguments.small, set(arguments.services)
         kept = [s for s in all_series if not words or any(word in s.metric.lower() for word in words)]
         kept = [s for s in kept if not services or s.service in services]
         source = SourceRef(query=";\n".join(texts) or "no table has a time", language="duckdb", window=wide)
@@ -194,11 +188,6 @@ class FilesConnector(Connector[FilesConfig]):
 def _query(files: Sequence[folder.File], sql: str, limits: Limits, connection: Any) -> TableBuilder:
     list(engine.views(connection, files))
     return engine.select(connection, sql, limits)
-
-
-def _words(given: str | tuple[str, ...]) -> list[str]:
-    text = given if isinstance(given, str) else " ".join(given)
-    return [word for word in re.split(r"[^\w]+", text.lower()) if word][:20]
 
 
 def _item(file: folder.File, *, columns: int | None = None, problem: str | None = None) -> Item:

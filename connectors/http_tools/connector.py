@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, JsonValue, ValidationError
 
 from connectors._json import mapping
+from connectors._linked import LinkedConnector
 from connectors._writes import OutcomeArguments
-from connectors.base import Answer, Ask, Connector, parse_arguments
+from connectors.base import Answer, Ask, parse_arguments
 from connectors.errors import ConnectorError, Malformed, NotFound, Rejected
 from connectors.http import HttpClient, looks_like_html
 from connectors.http_tools.addresses import check_host
@@ -21,7 +22,6 @@ from connectors.http_tools.config import HttpTool, HttpToolsConfig
 from connectors.http_tools.shaping import shaped
 from connectors.http_tools.template import fill_body, fill_path, fill_query, window_values
 from connectors.model import (
-    Clock,
     Effect,
     EvidenceKind,
     Health,
@@ -41,31 +41,26 @@ _PROBE_BYTES = 4_000_000
 _SHOWN_HEADERS = ("content-type", "content-length", "last-modified", "etag", "age", "server")
 
 
-class HttpToolsConnector(Connector[HttpToolsConfig]):
+class HttpToolsConnector(LinkedConnector[HttpToolsConfig, HttpClient]):
     """Asks one base address, and nothing else, in the configured ways."""
 
     type: ClassVar[str] = "http_tools"
     Config = HttpToolsConfig
     driver_errors = (ValidationError,)  # an answer whose values do not fit our types
 
-    def __init__(self, *, name: str, config: HttpToolsConfig, environment: str, clock: Clock) -> None:
-        super().__init__(name=name, config=config, environment=environment, clock=clock)
-        self._http = HttpClient(config, name=name)
-        self._described = {tool.name: tool for tool in config.tools}
-        for described in config.tools:
+    def make_link(self) -> HttpClient:
+        return HttpClient(self.config, name=self.name)
+
+    def prepare(self) -> None:
+        self._described = {tool.name: tool for tool in self.config.tools}
+        for described in self.config.tools:
             self.declare(_declared(described), self._runner(described))
-        self._changing = Changing(self._http, config, name=name, clock=clock)
-        if config.writes and any(tool.effect == "write" for tool in config.tools):
+        self._changing = Changing(self.link, self.config, name=self.name, clock=self.clock)
+        if self.config.writes and any(tool.effect == "write" for tool in self.config.tools):
             self.declare(_READ_OUTCOME, self._read_outcome)
 
     def tools(self) -> Sequence[Tool]:
         return [tool for tool in super().tools() if self.config.writes or tool.effect is Effect.READ]
-
-    async def open(self) -> None:
-        await self._http.open()
-
-    async def close(self) -> None:
-        await self._http.close()
 
     def translate(self, error: Exception) -> ConnectorError:
         return Malformed(f"{self.name} answered something that does not fit the tool's `answer`.")
@@ -74,7 +69,7 @@ class HttpToolsConnector(Connector[HttpToolsConfig]):
         await self._allowed()
         path = self.config.check_path
         try:
-            await self._http.request("GET", path or "/", max_bytes=_PROBE_BYTES, timeout_s=8.0)
+            await self.link.request("GET", path or "/", max_bytes=_PROBE_BYTES, timeout_s=8.0)
         except (NotFound, Rejected):
             if path is not None:
                 raise
@@ -132,7 +127,7 @@ class HttpToolsConnector(Connector[HttpToolsConfig]):
             self._write(ToolCall(connector="", tool=described.name, arguments=arguments.model_dump(mode="json")))
             content = json.dumps(body, ensure_ascii=False, separators=(",", ":")) if body is not None else None
             headers = await self._changing.headers(described.target, values, content=content, limits=ask.limits)
-        reply = await self._http.request(
+        reply = await self.link.request(
             described.method,
             path,
             params=query or None,
@@ -154,7 +149,7 @@ class HttpToolsConnector(Connector[HttpToolsConfig]):
         if described.method == "HEAD" or (not body and described.effect == "write"):
             lines = [f"HTTP {status}", *(f"{key}: {headers[key]}" for key in _SHOWN_HEADERS if key in headers)]
             return Text(text="\n".join(lines))
-        words = self._http.clean
+        words = self.link.clean
         if described.answer.kind == "text" and "json" not in headers.get("content-type", ""):
             return Text(text=body.decode("utf-8", "replace"))
         try:

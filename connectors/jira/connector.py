@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import ClassVar
 
 from pydantic import ValidationError
 
 from connectors._json import mapping, need_list, need_mapping, text
+from connectors._linked import LinkedConnector
 from connectors._reading import Reading
-from connectors.base import Ask, Connector
-from connectors.errors import ConnectorError, Malformed, NotFound, Rejected
+from connectors.base import Ask
+from connectors.errors import NotFound, Rejected
 from connectors.http import HttpClient
 from connectors.jira.config import JiraConfig
 from connectors.jira.tools_read import ReadTools
 from connectors.jira.tools_write import WriteTools
 from connectors.model import (
-    Clock,
-    Effect,
     Health,
     HealthStatus,
     Limits,
     Preview,
     SchemaEntry,
     SourceSchema,
-    Tool,
     ToolCall,
 )
 
@@ -33,31 +30,15 @@ _WRITES = ("CREATE_ISSUES", "ADD_COMMENTS", "TRANSITION_ISSUES", "LINK_ISSUES", 
 _MOST_PROJECTS = 500
 
 
-class JiraConnector(ReadTools, WriteTools, Connector[JiraConfig]):
+class JiraConnector(ReadTools, WriteTools, LinkedConnector[JiraConfig, HttpClient]):
     """One site."""
 
     type: ClassVar[str] = "jira"
     Config = JiraConfig
     driver_errors = (ValidationError,)  # an answer whose values do not fit our types
 
-    def __init__(self, *, name: str, config: JiraConfig, environment: str, clock: Clock) -> None:
-        super().__init__(name=name, config=config, environment=environment, clock=clock)
-        self.http = HttpClient(config.access(), name=name)
-
-    def tools(self) -> Sequence[Tool]:
-        return [tool for tool in super().tools() if self.config.writes or tool.effect is Effect.READ]
-
-    def declared(self, name: str) -> Tool:
-        return self.tool(name)
-
-    async def open(self) -> None:
-        await self.http.open()
-
-    async def close(self) -> None:
-        await self.http.close()
-
-    def translate(self, error: Exception) -> ConnectorError:
-        return Malformed(f"{self.name} answered something unexpected.")
+    def make_link(self) -> HttpClient:
+        return HttpClient(self.config.access(), name=self.name)
 
     async def probe(self) -> Health:
         """Who this is, and what it may change: writes go through approvals, so being able to write is no fault."""

@@ -22,10 +22,10 @@ class Tools:
     config: JiraConfig
     name: str
     clock: Clock
-    http: HttpClient
+    link: HttpClient
 
     def reading(self, ask: Ask) -> Reading:
-        return Reading(self.http, ask, name=self.name)
+        return Reading(self.link, ask, name=self.name)
 
     async def search(self, reading: Reading, jql: str, *, most: int) -> list[JsonObject]:
         """Up to `most` issues in the order of the search."""

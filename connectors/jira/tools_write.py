@@ -6,15 +6,14 @@ are compared right before. A write that was carried out already, by its mark, is
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from typing import Any
 
 from pydantic import JsonValue
 
 from connectors._json import listed, need_mapping, text
 from connectors._reading import Reading
-from connectors._writes import OutcomeArguments, WriteArguments, outcome_item
-from connectors.base import Answer, Ask, parse_arguments, tool
+from connectors._writes import OutcomeArguments, WriteArguments, WritingConnector, outcome_item
+from connectors.base import Answer, Ask, tool
 from connectors.errors import NotFound, Rejected
 from connectors.jira.arguments import (
     CommentArguments,
@@ -23,21 +22,22 @@ from connectors.jira.arguments import (
     TransitionArguments,
     UnlinkArguments,
 )
+from connectors.jira.config import JiraConfig
 from connectors.jira.documents import as_document, as_wiki
 from connectors.jira.marks import Marks, label_of, line_of
 from connectors.jira.tickets import ticket
 from connectors.jira.tools_base import Tools, shown, status_of
-from connectors.model import Effect, EvidenceKind, JsonObject, Objects, Preview, Tool, ToolCall
+from connectors.model import Effect, EvidenceKind, JsonObject, Objects, Preview, ToolCall
 
 _OBJECTS = (EvidenceKind.OBJECTS,)
 
 
-class WriteTools(Tools):
+class WriteTools(Tools, WritingConnector[JiraConfig]):
     """Changes tickets; every call does one thing."""
 
-    @abstractmethod
-    def declared(self, name: str) -> Tool:
-        """A tool of this connector by name."""
+    @property
+    def writes_on(self) -> bool:
+        return self.config.writes
 
     @tool("Make a ticket.", returns=_OBJECTS, effect=Effect.WRITE)
     async def create_issue(self, arguments: CreateArguments, ask: Ask) -> Answer:
@@ -116,16 +116,6 @@ class WriteTools(Tools):
         url = self.config.link(key)
         raw = await self.issue(reading, key, more=("comment",))
         return reading.answer(Objects(items=(ticket(raw, url),)), language="http", url=url)
-
-    def _allowed(self) -> None:
-        if not self.config.writes:
-            raise Rejected(f"{self.name} is set up for reading only. Set writes: true to allow approved changes.")
-
-    def _write_arguments(self, call: ToolCall) -> Any:
-        declared = self.declared(call.tool)
-        if declared.effect is not Effect.WRITE:
-            raise Rejected(f"{call.tool} changes nothing, so there is nothing to preview.")
-        return parse_arguments(declared, call)
 
     def _project(self, arguments: CreateArguments) -> str:
         project = arguments.project or self.config.project

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import aiohttp
@@ -21,14 +20,12 @@ from connectors.kubernetes.tools_query import QueryTools
 from connectors.kubernetes.tools_write import WriteTools
 from connectors.model import (
     Clock,
-    Effect,
     Health,
     HealthStatus,
     JsonObject,
     Limits,
     SchemaEntry,
     SourceSchema,
-    Tool,
 )
 
 _PROBE_BYTES = 1_000_000
@@ -48,13 +45,6 @@ class KubernetesConnector(QueryTools, NetworkTools, ChangeTools, WriteTools, Con
         super().__init__(name=name, config=config, environment=environment, clock=clock)
         self._client: Any = None
         self._opening = asyncio.Lock()
-
-    def tools(self) -> Sequence[Tool]:
-        """Writes are offered only where they are switched on."""
-        return [tool for tool in super().tools() if self.config.writes or tool.effect is Effect.READ]
-
-    def declared(self, name: str) -> Tool:
-        return self.tool(name)
 
     async def open(self) -> None:
         try:

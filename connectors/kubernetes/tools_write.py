@@ -5,14 +5,13 @@ None of them decides whether it may run: that is the gate's, which asks for a li
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from pydantic import BaseModel
 
-from connectors._writes import PROPOSAL_MARK, OutcomeArguments, WriteArguments, outcome_item
-from connectors.base import Answer, Ask, parse_arguments, tool
+from connectors._writes import PROPOSAL_MARK, OutcomeArguments, WriteArguments, WritingConnector, outcome_item
+from connectors.base import Answer, Ask, tool
 from connectors.errors import Rejected
 from connectors.kubernetes.arguments_write import (
     AutoscalerArguments,
@@ -26,24 +25,25 @@ from connectors.kubernetes.arguments_write import (
     ScaleArguments,
 )
 from connectors.kubernetes.changing import Changing, edits_for, place_for, settled_words, warnings_for
+from connectors.kubernetes.config import KubernetesConfig
 from connectors.kubernetes.differing import difference
 from connectors.kubernetes.reading import text
 from connectors.kubernetes.tools_base import Tools
 from connectors.kubernetes.writer import Edit, Place, Writer, check, find, mark_of, version_of
-from connectors.model import Clock, Effect, EvidenceKind, JsonObject, Limits, Objects, Preview, Tool, ToolCall
+from connectors.model import Clock, Effect, EvidenceKind, JsonObject, Limits, Objects, Preview, ToolCall
 
 _OBJECTS = (EvidenceKind.OBJECTS,)
 _SPARE = Limits()
 
 
-class WriteTools(Tools):
+class WriteTools(Tools, WritingConnector[KubernetesConfig]):
     """What may be changed."""
 
     clock: Clock
 
-    @abstractmethod
-    def declared(self, name: str) -> Tool:
-        """A tool of this connector by name."""
+    @property
+    def writes_on(self) -> bool:
+        return self.config.writes
 
     @tool("Bring back the pod template of an earlier revision.", returns=_OBJECTS, effect=Effect.WRITE)
     async def rollback_workload(self, arguments: RollbackArguments, ask: Ask) -> Answer:
@@ -128,16 +128,6 @@ class WriteTools(Tools):
             diff=diff,
             warnings=tuple(warnings_for(call.tool, arguments, obj)),
         )
-
-    def _allowed(self) -> None:
-        if not self.config.writes:
-            raise Rejected(f"{self.name} is set up for reading only. Set writes: true to allow approved changes.")
-
-    def _write_arguments(self, call: ToolCall) -> Any:
-        declared = self.declared(call.tool)
-        if declared.effect is not Effect.WRITE:
-            raise Rejected(f"{call.tool} changes nothing.")
-        return parse_arguments(declared, call)
 
     async def _writer(self, limits: Limits) -> tuple[Any, Writer]:
         reader = await self.reader(limits)

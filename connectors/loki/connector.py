@@ -9,8 +9,9 @@ from typing import ClassVar
 from pydantic import JsonValue, ValidationError
 
 from connectors._json import iso, text
-from connectors.base import Answer, Ask, Connector, NoArguments, tool
-from connectors.errors import ConnectorError, Malformed, NotFound, Rejected, Unauthorized
+from connectors._linked import LinkedConnector
+from connectors.base import Answer, Ask, NoArguments, tool
+from connectors.errors import Malformed, NotFound, Rejected, Unauthorized
 from connectors.guards import GuardLimits, Refused, guard
 from connectors.http import HttpClient
 from connectors.loki import api
@@ -20,7 +21,6 @@ from connectors.loki.links import explore_link
 from connectors.loki.queries import SERVICE_LABELS
 from connectors.loki.tools_logs import LogTools
 from connectors.model import (
-    Clock,
     Column,
     EvidenceKind,
     Health,
@@ -40,26 +40,15 @@ _SHOWN_VALUES = 20
 _PROBE = Limits(deadline_s=8.0, max_bytes=4_000_000)
 
 
-class LokiConnector(LogTools, Connector[LokiConfig]):
+class LokiConnector(LogTools, LinkedConnector[LokiConfig, HttpClient]):
     """Reads any server that speaks Loki's query API."""
 
     type: ClassVar[str] = "loki"
     driver_errors = (ValidationError,)  # an answer whose values do not fit our types
     Config = LokiConfig
 
-    def __init__(self, *, name: str, config: LokiConfig, environment: str, clock: Clock) -> None:
-        super().__init__(name=name, config=config, environment=environment, clock=clock)
-        self.http = HttpClient(config.access(), name=name)
-        self.prepare()
-
-    async def open(self) -> None:
-        await self.http.open()
-
-    async def close(self) -> None:
-        await self.http.close()
-
-    def translate(self, error: Exception) -> ConnectorError:
-        return Malformed(f"{self.name} answered something unexpected.")
+    def make_link(self) -> HttpClient:
+        return HttpClient(self.config.access(), name=self.name)
 
     async def probe(self) -> Health:
         ask = Ask(None, _PROBE, self.clock)

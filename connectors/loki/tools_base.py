@@ -34,7 +34,7 @@ class Tools:
     config: LokiConfig
     name: str
     clock: Clock
-    http: HttpClient
+    link: HttpClient
 
     def prepare(self) -> None:
         """State of the discovery; the connector calls it once."""
@@ -42,7 +42,7 @@ class Tools:
         self._looking = asyncio.Lock()
 
     def reading(self, ask: Ask) -> Reading:
-        return Reading(self.http, ask, name=self.name)
+        return Reading(self.link, ask, name=self.name)
 
     def window(self, ask: Ask) -> TimeWindow:
         """The call's window, else the last half hour."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -10,11 +9,11 @@ from bson import json_util
 from pydantic import Field
 from pymongo.errors import OperationFailure
 
-from connectors.base import Answer, Arguments, Ask, Connector, ErrorTypes, NoArguments, tool
+from connectors._linked import LinkedConnector
+from connectors.base import Answer, Arguments, Ask, ErrorTypes, NoArguments, tool
 from connectors.errors import ConnectorError, Rejected
 from connectors.guards import GuardLimits, Refused, guard
 from connectors.model import (
-    Clock,
     Column,
     EvidenceKind,
     Health,
@@ -30,7 +29,7 @@ from connectors.mongodb import items
 from connectors.mongodb.config import MongodbConfig
 from connectors.mongodb.errors import DRIVER_ERRORS, named_error
 from connectors.mongodb.link import MongoLink
-from connectors.sql import TableBuilder
+from connectors.sql import ActivityArguments, TableBuilder, WordsArguments
 
 LANGUAGE = "mongodb"
 _SAMPLED, _MOST_COLLECTIONS, _PROFILED = 20, 200, 5_000
@@ -43,37 +42,22 @@ class CommandArguments(Arguments):
     )
 
 
-class ActivityArguments(Arguments):
-    min_seconds: float = Field(default=0.0, ge=0, description="Only what has run at least this long.")
-
-
-class WordsArguments(Arguments):
-    words: str | tuple[str, ...] = Field(default=(), description="Words in collection or field names; empty: all.")
-
-
-class MongodbConnector(Connector[MongodbConfig]):
+class MongodbConnector(LinkedConnector[MongodbConfig, MongoLink]):
     """Reads one database of a MongoDB deployment."""
 
     type = "mongodb"
     Config = MongodbConfig
     driver_errors: ClassVar[ErrorTypes] = DRIVER_ERRORS
 
-    def __init__(self, *, name: str, config: MongodbConfig, environment: str, clock: Clock) -> None:
-        super().__init__(name=name, config=config, environment=environment, clock=clock)
-        self._link = MongoLink(config)
-
-    async def open(self) -> None:
-        await self._link.open()
-
-    async def close(self) -> None:
-        await self._link.close()
+    def make_link(self) -> MongoLink:
+        return MongoLink(self.config)
 
     def translate(self, error: Exception) -> ConnectorError:
         return named_error(error, self.config, self.name)
 
     async def probe(self) -> Health:
         built = await self._one({"buildInfo": 1})
-        await self._link.documents({"listCollections": 1, "nameOnly": True}, Limits(), 1)
+        await self.link.documents({"listCollections": 1, "nameOnly": True}, Limits(), 1)
         status = await self._one({"connectionStatus": 1, "showPrivileges": True})
         reasons = items.write_reasons(status)
         notes = [f"This account could write: {'; '.join(reasons[:5])}"] if reasons else []
@@ -102,7 +86,7 @@ class MongodbConnector(Connector[MongodbConfig]):
         except (ValueError, TypeError, KeyError) as error:
             raise Rejected("A value in extended JSON ($date, $oid, …) cannot be read. Correct it.") from error
         name = next(iter(command))
-        documents = await self._link.documents(command, ask.limits, ask.limits.max_rows + 1)
+        documents = await self.link.documents(command, ask.limits, ask.limits.max_rows + 1)
         table = items.table(items.unwrapped(name, documents), ask.limits)
         return Answer(table.payload(), self._source(judged.text), truncated=table.truncated, bytes=table.bytes)
 
@@ -128,7 +112,7 @@ class MongodbConnector(Connector[MongodbConfig]):
             "sort": {"ts": -1},
             "limit": _PROFILED,
         }
-        records = await self._link.documents(command, ask.limits, _PROFILED)
+        records = await self.link.documents(command, ask.limits, _PROFILED)
         note = f"the newest {_PROFILED:,} profiled operations" if len(records) >= _PROFILED else None
         found = items.statements(records, span, self.config.database)
         answer = self._objects(found, command, note=note, ask=ask)
@@ -147,8 +131,7 @@ class MongodbConnector(Connector[MongodbConfig]):
 
     @tool("Collections and fields whose names hold the words, from sampled documents.", returns=[EvidenceKind.ROWS])
     async def search_schema(self, arguments: WordsArguments, ask: Ask) -> Answer:
-        given = arguments.words if isinstance(arguments.words, str) else " ".join(arguments.words)
-        words = [word for word in re.split(r"[^\w]+", given.lower().replace("\x00", " ")) if word][:20]
+        words = arguments.small
         table = TableBuilder([Column(name=name, type="text") for name in ("collection", "field", "type")], ask.limits)
         for collection, fields in (await self._fields(ask.limits)).items():
             for field, kind in fields.items():
@@ -158,7 +141,7 @@ class MongodbConnector(Connector[MongodbConfig]):
         return Answer(table.payload(), source, truncated=table.truncated, bytes=table.bytes)
 
     async def _one(self, command: Mapping[str, Any], limits: Limits | None = None) -> dict[str, Any]:
-        (found,) = await self._link.documents(command, limits or Limits(), 1)
+        (found,) = await self.link.documents(command, limits or Limits(), 1)
         return found
 
     async def _operations(self, limits: Limits) -> list[dict[str, Any]]:
@@ -167,11 +150,11 @@ class MongodbConnector(Connector[MongodbConfig]):
 
     async def _fields(self, limits: Limits) -> dict[str, dict[str, str]]:
         """Top-level and second-level fields with the types seen, of each collection."""
-        listed = await self._link.documents({"listCollections": 1}, limits, _MOST_COLLECTIONS)
+        listed = await self.link.documents({"listCollections": 1}, limits, _MOST_COLLECTIONS)
         names = sorted(str(c["name"]) for c in listed if not str(c["name"]).startswith("system."))
         found: dict[str, dict[str, str]] = {}
         for name in names:
-            documents = await self._link.documents({"find": name, "limit": _SAMPLED}, limits, _SAMPLED)
+            documents = await self.link.documents({"find": name, "limit": _SAMPLED}, limits, _SAMPLED)
             found[name] = _seen_fields(documents)
         return found
 

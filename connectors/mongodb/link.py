@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -13,12 +12,12 @@ from pymongo import AsyncMongoClient, ReadPreference
 from pymongo.errors import PyMongoError
 from pymongo.read_preferences import Nearest, Primary, PrimaryPreferred, Secondary, SecondaryPreferred
 
+from connectors._afterwards import Afterwards
 from connectors.errors import Rejected
 from connectors.model import Limits
 from connectors.mongodb.config import MongodbConfig
 
 _BATCH = 100
-_KILL_TIMEOUT_S = 2.0
 _CURSORS = frozenset({"find", "aggregate", "listCollections", "listIndexes"})
 # The second wall, apart from the guard's own lists: nothing else is ever sent for a question.
 _READS = _CURSORS | {
@@ -44,14 +43,14 @@ class MongoLink:
     def __init__(self, config: MongodbConfig) -> None:
         self._config = config
         self._client: AsyncMongoClient[dict[str, Any]] | None = None
-        self._kills: set[asyncio.Task[None]] = set()
+        self._afterwards = Afterwards(PyMongoError)
 
     async def open(self) -> None:
         if self._client is None:
             self._client = AsyncMongoClient(self._config.url, connect=False, **self._options())
 
     async def close(self) -> None:
-        await asyncio.gather(*self._kills, return_exceptions=True)
+        await self._afterwards.finish()
         client, self._client = self._client, None
         if client is not None:
             await client.close()
@@ -114,22 +113,17 @@ class MongoLink:
 
     def _kill(self, mark: str) -> None:
         """The time limit that the command carries is the net below this one."""
-        task = asyncio.get_running_loop().create_task(self._send_kill(mark))
-        self._kills.add(task)
-        task.add_done_callback(self._kills.discard)
+        assert self._client is not None
+        admin = self._client["admin"]
+        self._afterwards.send(lambda: _send_kill(admin, mark))
 
-    async def _send_kill(self, mark: str) -> None:
-        client = self._client
-        with contextlib.suppress(PyMongoError, TimeoutError, OSError):
-            async with asyncio.timeout(_KILL_TIMEOUT_S):
-                assert client is not None
-                admin = client["admin"]
-                running = await admin.command(
-                    {"currentOp": 1, "$ownOps": True, "command.comment": mark},
-                    read_preference=ReadPreference.PRIMARY_PREFERRED,
-                )
-                for operation in running.get("inprog", ()):
-                    await admin.command({"killOp": 1, "op": operation["opid"]})
+
+async def _send_kill(admin: Any, mark: str) -> None:
+    running = await admin.command(
+        {"currentOp": 1, "$ownOps": True, "command.comment": mark}, read_preference=ReadPreference.PRIMARY_PREFERRED
+    )
+    for operation in running.get("inprog", ()):
+        await admin.command({"killOp": 1, "op": operation["opid"]})
 
 
 def _database_wide(command: Mapping[str, Any]) -> bool:

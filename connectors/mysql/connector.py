@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from pydantic import Field
 
 from connectors import _database_items as shared
-from connectors.base import Answer, Arguments, Ask, Connector, ErrorTypes, NoArguments, tool
+from connectors._linked import LinkedConnector
+from connectors.base import Answer, Arguments, Ask, ErrorTypes, NoArguments, tool
 from connectors.errors import ConnectorError, Rejected
 from connectors.guards import GuardLimits, Refused, guard
 from connectors.model import (
-    Clock,
     Column,
     EvidenceKind,
     Health,
@@ -30,7 +29,7 @@ from connectors.mysql import items, queries
 from connectors.mysql.config import MysqlConfig
 from connectors.mysql.errors import DRIVER_ERRORS, named_error
 from connectors.mysql.link import MysqlLink, fetch_in, fetch_permitted, version
-from connectors.sql import TableBuilder
+from connectors.sql import ActivityArguments, TableBuilder, WordsArguments
 
 LANGUAGE = "mysql"
 _FRESH_S, _STALE_S = 30.0, 3_600.0
@@ -40,37 +39,24 @@ class SqlArguments(Arguments):
     sql: str = Field(min_length=1, description="One SELECT in MySQL's dialect.")
 
 
-class ActivityArguments(Arguments):
-    min_seconds: float = Field(default=0.0, ge=0, description="Only what has run at least this long.")
-
-
-class WordsArguments(Arguments):
-    words: str | tuple[str, ...] = Field(default=(), description="Words in table or column names; empty: everything.")
-
-
-class MysqlConnector(Connector[MysqlConfig]):
+class MysqlConnector(LinkedConnector[MysqlConfig, MysqlLink]):
     """Reads one database of MySQL 8.0 or MariaDB 10.4 and later."""
 
     type = "mysql"
     Config = MysqlConfig
     driver_errors: ClassVar[ErrorTypes] = DRIVER_ERRORS
 
-    def __init__(self, *, name: str, config: MysqlConfig, environment: str, clock: Clock) -> None:
-        super().__init__(name=name, config=config, environment=environment, clock=clock)
-        self._link = MysqlLink(config, name=name)
+    def make_link(self) -> MysqlLink:
+        return MysqlLink(self.config, name=self.name)
+
+    def prepare(self) -> None:
         self._sample: shared.Sample | None = None
-
-    async def open(self) -> None:
-        await self._link.open()
-
-    async def close(self) -> None:
-        await self._link.close()
 
     def translate(self, error: Exception) -> ConnectorError:
         return named_error(error, self.config, self.name)
 
     async def probe(self) -> Health:
-        async with self._link.reading(Limits()) as connection:
+        async with self.link.reading(Limits()) as connection:
             found = version(connection)
             grants = [str(next(iter(row.values()))) for row in await fetch_in(connection, "show grants")]
             (state,) = await fetch_in(connection, "select @@global.read_only as locked")
@@ -89,7 +75,7 @@ class MysqlConnector(Connector[MysqlConfig]):
 
     async def describe(self) -> SourceSchema:
         ask = Ask(None, Limits(max_rows=20_000), self.clock)
-        records = await self._link.fetch(queries.schema(0), ask=ask)
+        records = await self.link.fetch(queries.schema(0), ask=ask)
         tables: dict[str, dict[str, str]] = {}
         about: dict[str, str] = {}
         for record in records[: ask.limits.max_rows]:
@@ -109,19 +95,19 @@ class MysqlConnector(Connector[MysqlConfig]):
         judged = guard(arguments.sql, dialect="mysql", limits=GuardLimits(max_rows=ask.limits.max_rows + 1))
         if isinstance(judged, Refused):
             raise Rejected(judged.reason)
-        table = await self._link.answer(judged.text, ask)
+        table = await self.link.answer(judged.text, ask)
         return Answer(table.payload(), self._source(judged.text), truncated=table.truncated, bytes=table.bytes)
 
     @tool("What runs now, longest first, with idle transactions.", returns=[EvidenceKind.OBJECTS])
     async def list_activity(self, arguments: ActivityArguments, ask: Ask) -> Answer:
-        async with self._link.reading(ask.limits) as connection:
+        async with self.link.reading(ask.limits) as connection:
             sql = queries.activity(mariadb=version(connection).mariadb)
             records = await fetch_in(connection, sql, arguments.min_seconds)
         return self._objects(items.activity(records, self.config.database), sql, ask=ask)
 
     @tool("Who waits for a lock, who holds it, and who is at the root of the chain.", returns=[EvidenceKind.OBJECTS])
     async def list_locks(self, _arguments: NoArguments, ask: Ask) -> Answer:
-        async with self._link.reading(ask.limits) as connection:
+        async with self.link.reading(ask.limits) as connection:
             sql = queries.locks(mariadb=version(connection).mariadb)
             records = await fetch_in(connection, sql)
             instrumented = await fetch_permitted(connection, queries.METADATA_INSTRUMENTED)
@@ -136,7 +122,7 @@ class MysqlConnector(Connector[MysqlConfig]):
 
     @tool("Connections in use against the limit, by state, application and user.", returns=[EvidenceKind.OBJECTS])
     async def get_connections(self, _arguments: NoArguments, ask: Ask) -> Answer:
-        async with self._link.reading(ask.limits) as connection:
+        async with self.link.reading(ask.limits) as connection:
             mariadb = version(connection).mariadb
             groups = await fetch_in(connection, queries.connections(mariadb=mariadb))
             (limits,) = await fetch_in(connection, queries.connection_limits(mariadb=mariadb))
@@ -145,7 +131,7 @@ class MysqlConnector(Connector[MysqlConfig]):
 
     @tool("Statements by time spent now, against their mean before.", returns=[EvidenceKind.OBJECTS])
     async def list_slow_statements(self, _arguments: NoArguments, ask: Ask) -> Answer:
-        async with self._link.reading(ask.limits) as connection:
+        async with self.link.reading(ask.limits) as connection:
             state = await fetch_permitted(connection, queries.STATEMENTS_ON)
         if state is None or not state[0]["enabled"] or not state[0]["consumed"]:
             missing = "the performance schema is off or hidden, so past statements are unknown"
@@ -168,12 +154,12 @@ class MysqlConnector(Connector[MysqlConfig]):
         return kept
 
     async def _statements(self, ask: Ask) -> list[dict[str, Any]]:
-        records = await self._link.fetch(queries.STATEMENTS, self.config.database, ask=ask)
+        records = await self.link.fetch(queries.STATEMENTS, self.config.database, ask=ask)
         return items.statement_records(records)
 
     @tool("Replication lag of this replica, and the replicas that read from here.", returns=[EvidenceKind.OBJECTS])
     async def get_replication(self, _arguments: NoArguments, ask: Ask) -> Answer:
-        async with self._link.reading(ask.limits) as connection:
+        async with self.link.reading(ask.limits) as connection:
             sql = "show all slaves status" if version(connection).mariadb else "show replica status"
             channels = await fetch_permitted(connection, sql)
             readers = await fetch_in(connection, queries.REPLICAS)
@@ -189,7 +175,7 @@ class MysqlConnector(Connector[MysqlConfig]):
         "Tables and indexes: missing keys, free space, used up ids, needless indexes.", returns=[EvidenceKind.OBJECTS]
     )
     async def get_table_health(self, _arguments: NoArguments, ask: Ask) -> Answer:
-        async with self._link.reading(ask.limits) as connection:
+        async with self.link.reading(ask.limits) as connection:
             tables = await fetch_in(connection, queries.TABLES.replace("%%", "%"))
             indexes = await fetch_in(connection, queries.INDEXES)
             (state,) = await fetch_in(connection, "select @@performance_schema as enabled")
@@ -200,9 +186,8 @@ class MysqlConnector(Connector[MysqlConfig]):
 
     @tool("Tables and columns whose names hold the words, with keys and references.", returns=[EvidenceKind.ROWS])
     async def search_schema(self, arguments: WordsArguments, ask: Ask) -> Answer:
-        given = arguments.words if isinstance(arguments.words, str) else " ".join(arguments.words)
-        words = [word[:64] for word in re.split(r"[^\w]+", given.lower().replace("\x00", " ")) if word][:20]
-        records = await self._link.fetch(queries.schema(len(words)), *words, ask=ask)
+        words = arguments.small
+        records = await self.link.fetch(queries.schema(len(words)), *words, ask=ask)
         names = ("schema", "table", "column", "type", "nullable", "primary_key", "refers_to", "comment")
         table = TableBuilder([Column(name=name, type="text") for name in names], ask.limits)
         for record in records:

@@ -16,6 +16,7 @@ from asyncmy.constants.COMMAND import COM_SET_OPTION, COM_STMT_PREPARE
 from asyncmy.cursors import DictCursor, SSCursor
 from asyncmy.protocol import FieldDescriptorPacket
 
+from connectors._afterwards import Afterwards
 from connectors.base import Ask
 from connectors.errors import Malformed, Misconfigured, Unavailable
 from connectors.model import Column, Limits
@@ -26,7 +27,6 @@ from connectors.sql import MAX_CELL_CHARS, TableBuilder
 driver: Any = untyped
 _PREFETCH = 100
 _MULTI_STATEMENTS_OFF = 1
-_KILL_TIMEOUT_S = 2.0
 _WRAPPED = ("select", "with", "values", "table", "(")
 # Field types whose values may be of any size: https://dev.mysql.com/doc/dev/mysql-server/latest/field__types_8h.html
 _HUGE = frozenset({245, 249, 250, 251, 252})
@@ -65,7 +65,7 @@ class MysqlLink:
         self._free: list[Any] = []
         self._used: set[Any] = set()
         self._gate = asyncio.Semaphore(config.pool_size)
-        self._kills: set[asyncio.Task[None]] = set()
+        self._afterwards = Afterwards(my.MySQLError, Unavailable, Malformed, Misconfigured)
         self._plain = False
 
     async def open(self) -> None:
@@ -77,7 +77,7 @@ class MysqlLink:
             connection.close()
         self._free.clear()
         self._used.clear()
-        await asyncio.gather(*self._kills, return_exceptions=True)
+        await self._afterwards.finish()
 
     @contextlib.asynccontextmanager
     async def reading(self, limits: Limits) -> AsyncIterator[Any]:
@@ -132,19 +132,15 @@ class MysqlLink:
         thread = getattr(connection, "server_thread_id", None)
         connection.close()
         if thread and isinstance(thread, tuple):
-            task = asyncio.get_running_loop().create_task(self._kill(int(thread[0])))
-            self._kills.add(task)
-            task.add_done_callback(self._kills.discard)
+            self._afterwards.send(lambda: self._kill(int(thread[0])))
 
     async def _kill(self, thread: int) -> None:
         """The statement's own time limit is the net below this one."""
-        with contextlib.suppress(my.MySQLError, OSError, TimeoutError, Unavailable, Malformed, Misconfigured):
-            async with asyncio.timeout(_KILL_TIMEOUT_S):
-                connection = await self._dial()
-                try:
-                    await connection.query(f"kill {thread}")
-                finally:
-                    connection.close()
+        connection = await self._dial()
+        try:
+            await connection.query(f"kill {thread}")
+        finally:
+            connection.close()
 
     async def _connect(self) -> Any:
         try:

@@ -7,10 +7,10 @@ from typing import ClassVar
 from pydantic import ValidationError
 
 from connectors._json import text
-from connectors.base import Ask, Connector
-from connectors.errors import ConnectorError, Malformed
+from connectors._linked import LinkedConnector
+from connectors.base import Ask
 from connectors.http import HttpClient
-from connectors.model import Clock, Health, HealthStatus, Limits, SchemaEntry, SourceSchema
+from connectors.model import Health, HealthStatus, Limits, SchemaEntry, SourceSchema
 from connectors.newrelic.config import NewRelicConfig
 from connectors.newrelic.nerdgraph import account_name
 from connectors.newrelic.tools_apm import ApmTools
@@ -20,26 +20,15 @@ _PROBE = Limits(deadline_s=8.0, max_bytes=4_000_000)
 _MOST_TYPES = 1_000
 
 
-class NewRelicConnector(ApmTools, LogTools, Connector[NewRelicConfig]):
+class NewRelicConnector(ApmTools, LogTools, LinkedConnector[NewRelicConfig, HttpClient]):
     """Reads one account through NerdGraph."""
 
     type: ClassVar[str] = "newrelic"
     Config = NewRelicConfig
     driver_errors = (ValidationError,)  # an answer whose values do not fit our types
 
-    def __init__(self, *, name: str, config: NewRelicConfig, environment: str, clock: Clock) -> None:
-        super().__init__(name=name, config=config, environment=environment, clock=clock)
-        self.http = HttpClient(config.access(), name=name)
-        self.prepare()
-
-    async def open(self) -> None:
-        await self.http.open()
-
-    async def close(self) -> None:
-        await self.http.close()
-
-    def translate(self, error: Exception) -> ConnectorError:
-        return Malformed(f"{self.name} answered something unexpected.")
+    def make_link(self) -> HttpClient:
+        return HttpClient(self.config.access(), name=self.name)
 
     async def probe(self) -> Health:
         reading = self.reading(Ask(None, _PROBE, self.clock))

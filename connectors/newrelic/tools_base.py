@@ -35,7 +35,7 @@ class Tools:
     config: NewRelicConfig
     name: str
     clock: Clock
-    http: HttpClient
+    link: HttpClient
 
     def prepare(self) -> None:
         """State of the discovery; the connector calls it once."""
@@ -43,7 +43,7 @@ class Tools:
         self._looking = asyncio.Lock()
 
     def reading(self, ask: Ask) -> Reading:
-        return Reading(self.http, ask, name=self.name)
+        return Reading(self.link, ask, name=self.name)
 
     def window(self, ask: Ask) -> TimeWindow:
         """The call's window, else the last half hour."""

@@ -9,14 +9,15 @@ from typing import ClassVar
 from pydantic import ValidationError
 
 from connectors._json import listed, mapping, need_mapping, text
+from connectors._linked import LinkedConnector
 from connectors._search_dsl.fields import CANDIDATES, Fields, choose_fields, wanted_fields
 from connectors._search_dsl.session import DslSession
 from connectors._search_dsl.tools_logs import LogTools
 from connectors._search_dsl.tools_search import SearchTools
-from connectors.base import Ask, Connector
+from connectors.base import Ask
 from connectors.errors import ConnectorError, Malformed, Misconfigured, NotFound, Rejected, Unauthorized
 from connectors.http import HttpClient
-from connectors.model import Clock, Health, HealthStatus, JsonObject, Limits, SchemaEntry, SourceSchema
+from connectors.model import Health, HealthStatus, JsonObject, Limits, SchemaEntry, SourceSchema
 from connectors.opensearch.config import OpenSearchConfig
 from connectors.opensearch.session import Session, quoted
 from connectors.opensearch.tools_metrics import MetricTools
@@ -28,16 +29,17 @@ _PROBE = Limits(deadline_s=8.0, max_bytes=4_000_000)
 _WRITING_ROLES = frozenset({"all_access", "admin", "manage_snapshots", "security_manager"})
 
 
-class OpenSearchConnector(LogTools, SearchTools, MetricTools, Connector[OpenSearchConfig]):
+class OpenSearchConnector(LogTools, SearchTools, MetricTools, LinkedConnector[OpenSearchConfig, HttpClient]):
     """One cluster, read through searches with bounds."""
 
     type: ClassVar[str] = "opensearch"
     Config = OpenSearchConfig
     driver_errors = (ValidationError,)  # an answer whose values do not fit our types
 
-    def __init__(self, *, name: str, config: OpenSearchConfig, environment: str, clock: Clock) -> None:
-        super().__init__(name=name, config=config, environment=environment, clock=clock)
-        self._http = HttpClient(config.access(), name=name)
+    def make_link(self) -> HttpClient:
+        return HttpClient(self.config.access(), name=self.name)
+
+    def prepare(self) -> None:
         self._fields: dict[str, tuple[datetime, Fields]] = {}
         self._asking_fields = asyncio.Lock()
 
@@ -45,17 +47,8 @@ class OpenSearchConnector(LogTools, SearchTools, MetricTools, Connector[OpenSear
     def settings(self) -> OpenSearchConfig:
         return self.config
 
-    async def open(self) -> None:
-        await self._http.open()
-
-    async def close(self) -> None:
-        await self._http.close()
-
-    def translate(self, error: Exception) -> ConnectorError:
-        return Malformed(f"{self.name} answered something unexpected.")
-
     async def session(self, ask: Ask) -> Session:
-        return Session(self._http, ask, name=self.name)
+        return Session(self.link, ask, name=self.name)
 
     async def fields_of(self, index: str, session: DslSession) -> Fields:
         """Which fields hold what, asked once in ten minutes for each index expression."""

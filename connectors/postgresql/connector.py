@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from pydantic import Field
 
 from connectors import _database_items as shared
-from connectors.base import Answer, Arguments, Ask, Connector, ErrorTypes, NoArguments, tool
+from connectors._linked import LinkedConnector
+from connectors.base import Answer, Arguments, Ask, ErrorTypes, NoArguments, tool
 from connectors.errors import ConnectorError, Rejected
 from connectors.guards import Refused, guard
 from connectors.model import (
-    Clock,
     Column,
-    Effect,
     EvidenceKind,
     Health,
     HealthStatus,
@@ -26,14 +23,13 @@ from connectors.model import (
     SchemaEntry,
     SourceRef,
     SourceSchema,
-    Tool,
 )
 from connectors.postgresql import items, queries
 from connectors.postgresql.config import PostgresqlConfig
 from connectors.postgresql.errors import DRIVER_ERRORS, named_error
 from connectors.postgresql.link import PostgresLink
 from connectors.postgresql.tools_write import WriteTools
-from connectors.sql import TableBuilder
+from connectors.sql import ActivityArguments, TableBuilder, WordsArguments
 
 LANGUAGE = "postgresql"
 _FRESH_S, _STALE_S = 30.0, 3_600.0
@@ -44,44 +40,24 @@ class SqlArguments(Arguments):
     sql: str = Field(min_length=1, description="One SELECT in PostgreSQL's dialect.")
 
 
-class ActivityArguments(Arguments):
-    min_seconds: float = Field(default=0.0, ge=0, description="Only what has run at least this long.")
-
-
-class WordsArguments(Arguments):
-    words: str | tuple[str, ...] = Field(default=(), description="Words in table or column names; empty: everything.")
-
-
-class PostgresqlConnector(WriteTools, Connector[PostgresqlConfig]):
+class PostgresqlConnector(WriteTools, LinkedConnector[PostgresqlConfig, PostgresLink]):
     """Reads one PostgreSQL database, version 12 or later."""
 
     type = "postgresql"
     Config = PostgresqlConfig
     driver_errors: ClassVar[ErrorTypes] = DRIVER_ERRORS
 
-    def __init__(self, *, name: str, config: PostgresqlConfig, environment: str, clock: Clock) -> None:
-        super().__init__(name=name, config=config, environment=environment, clock=clock)
-        self._link = PostgresLink(config, name=name)
+    def make_link(self) -> PostgresLink:
+        return PostgresLink(self.config, name=self.name)
+
+    def prepare(self) -> None:
         self._sample: shared.Sample | None = None
-
-    def tools(self) -> Sequence[Tool]:
-        """Writes are offered only where they are switched on."""
-        return [tool for tool in super().tools() if self.config.writes or tool.effect is Effect.READ]
-
-    def declared(self, name: str) -> Tool:
-        return self.tool(name)
-
-    async def open(self) -> None:
-        await self._link.open()
-
-    async def close(self) -> None:
-        await self._link.close()
 
     def translate(self, error: Exception) -> ConnectorError:
         return named_error(error, self.config, self.name)
 
     async def probe(self) -> Health:
-        rights = (await self._link.fetch(queries.RIGHTS, ask=self._own_ask()))[0]
+        rights = (await self.link.fetch(queries.RIGHTS, ask=self._own_ask()))[0]
         reasons = _write_reasons(rights)
         notes = [f"This account could write: {'; '.join(reasons)}"] if reasons else []
         if not rights["monitor"] and not rights["superuser"]:
@@ -98,7 +74,7 @@ class PostgresqlConnector(WriteTools, Connector[PostgresqlConfig]):
 
     async def describe(self) -> SourceSchema:
         ask = Ask(None, Limits(max_rows=20_000), self.clock)
-        records = await self._link.fetch(queries.SCHEMA, [], ask=ask)
+        records = await self.link.fetch(queries.SCHEMA, [], ask=ask)
         tables: dict[str, dict[str, str]] = {}
         about: dict[str, str] = {}
         for record in records[: ask.limits.max_rows]:
@@ -119,25 +95,25 @@ class PostgresqlConnector(WriteTools, Connector[PostgresqlConfig]):
         judged = guard(arguments.sql, dialect="postgres")
         if isinstance(judged, Refused):
             raise Rejected(judged.reason)
-        table = await self._link.table(judged.text, ask)
+        table = await self.link.table(judged.text, ask)
         return Answer(table.payload(), self._source(judged.text), truncated=table.truncated, bytes=table.bytes)
 
     @tool("What runs now, longest first, with idle transactions.", returns=[EvidenceKind.OBJECTS])
     async def list_activity(self, arguments: ActivityArguments, ask: Ask) -> Answer:
-        records = await self._link.fetch(queries.ACTIVITY, arguments.min_seconds, ask=ask)
+        records = await self.link.fetch(queries.ACTIVITY, arguments.min_seconds, ask=ask)
         found = items.activity(records, self.config.database)
         return self._objects(found, queries.ACTIVITY, note=_hidden_note(records), ask=ask)
 
     @tool("Who waits for a lock, who holds it, and who is at the root of the chain.", returns=[EvidenceKind.OBJECTS])
     async def list_locks(self, _arguments: NoArguments, ask: Ask) -> Answer:
-        async with self._link.reading(ask.limits) as connection:
+        async with self.link.reading(ask.limits) as connection:
             sql = queries.locks(connection.get_server_version().major)
-            records = await self._link.fetch_in(connection, sql, ask=ask)
+            records = await self.link.fetch_in(connection, sql, ask=ask)
         return self._objects(shared.locks(records, self.config.database), sql, ask=ask)
 
     @tool("Connections in use against the limit, by state, application and user.", returns=[EvidenceKind.OBJECTS])
     async def get_connections(self, _arguments: NoArguments, ask: Ask) -> Answer:
-        async with self._link.reading(ask.limits) as connection:
+        async with self.link.reading(ask.limits) as connection:
             groups = await connection.fetch(queries.CONNECTIONS)
             limits = await connection.fetchrow(queries.CONNECTION_LIMITS)
         item = items.connections(groups, limits, self.config.database)
@@ -147,7 +123,7 @@ class PostgresqlConnector(WriteTools, Connector[PostgresqlConfig]):
 
     @tool("Statements by time spent now, against their mean before.", returns=[EvidenceKind.OBJECTS])
     async def list_slow_statements(self, _arguments: NoArguments, ask: Ask) -> Answer:
-        async with self._link.reading(ask.limits) as connection:
+        async with self.link.reading(ask.limits) as connection:
             schema = await connection.fetchval(queries.STATEMENTS_HOME)
             major = connection.get_server_version().major
         if schema is None:
@@ -155,7 +131,7 @@ class PostgresqlConnector(WriteTools, Connector[PostgresqlConfig]):
             return self._objects((), queries.STATEMENTS_HOME, note=missing, ask=ask)
         sql = queries.statements(major, schema)
         before = await self._split(sql, ask)
-        records = await self._link.fetch(sql, ask=ask)
+        records = await self.link.fetch(sql, ask=ask)
         gap_s = self.clock.now().timestamp() - before.at_s
         note = f"'now' is the last {gap_s:.0f} s; the baseline is everything before" if records else None
         found = shared.statements(records[: ask.limits.max_rows], before, self.config.database)
@@ -167,7 +143,7 @@ class PostgresqlConnector(WriteTools, Connector[PostgresqlConfig]):
         now_s = self.clock.now().timestamp()
         kept = self._sample
         if kept is None or not _FRESH_S <= now_s - kept.at_s <= _STALE_S:
-            kept = shared.sample(await self._link.fetch(sql, ask=ask), now_s)
+            kept = shared.sample(await self.link.fetch(sql, ask=ask), now_s)
             await asyncio.sleep(min(self.config.sample_gap_s, ask.limits.deadline_s / 4))
         self._sample = kept
         return kept
@@ -177,7 +153,7 @@ class PostgresqlConnector(WriteTools, Connector[PostgresqlConfig]):
         returns=[EvidenceKind.OBJECTS],
     )
     async def get_replication(self, _arguments: NoArguments, ask: Ask) -> Answer:
-        async with self._link.reading(ask.limits) as connection:
+        async with self.link.reading(ask.limits) as connection:
             standby = await connection.fetchval("select pg_is_in_recovery()")
             replicas = await connection.fetch(queries.STANDBY if standby else queries.REPLICAS)
             slots = await connection.fetch(queries.SLOTS.replace("wal_status", _wal_status(connection)))
@@ -190,18 +166,17 @@ class PostgresqlConnector(WriteTools, Connector[PostgresqlConfig]):
 
     @tool("Tables and indexes: dead rows, stale statistics, unused or broken indexes.", returns=[EvidenceKind.OBJECTS])
     async def get_table_health(self, _arguments: NoArguments, ask: Ask) -> Answer:
-        async with self._link.reading(ask.limits) as connection:
-            tables = await self._link.fetch_in(connection, queries.TABLES, ask=ask)
-            indexes = await self._link.fetch_in(connection, queries.INDEXES, ask=ask)
+        async with self.link.reading(ask.limits) as connection:
+            tables = await self.link.fetch_in(connection, queries.TABLES, ask=ask)
+            indexes = await self.link.fetch_in(connection, queries.INDEXES, ask=ask)
         found = [*items.tables(tables), *items.indexes(indexes)]
         found.sort(key=lambda item: not item.fields["problems"])
         return self._objects(tuple(found), f"{queries.TABLES}\n{queries.INDEXES}", ask=ask)
 
     @tool("Tables and columns whose names hold the words, with keys and references.", returns=[EvidenceKind.ROWS])
     async def search_schema(self, arguments: WordsArguments, ask: Ask) -> Answer:
-        given = arguments.words if isinstance(arguments.words, str) else " ".join(arguments.words)
-        words = [word for word in re.split(r"[^\w]+", given.lower().replace("\x00", " ")) if word]
-        records = await self._link.fetch(queries.SCHEMA, words, ask=ask)
+        words = arguments.small
+        records = await self.link.fetch(queries.SCHEMA, words, ask=ask)
         names = ("schema", "table", "column", "type", "nullable", "primary_key", "refers_to", "comment")
         table = TableBuilder([Column(name=name, type="text") for name in names], ask.limits)
         for record in records:

@@ -7,15 +7,14 @@ https://www.postgresql.org/docs/current/functions-admin.html#FUNCTIONS-ADMIN-SIG
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from typing import Any
 
 from pydantic import Field
 
-from connectors._writes import OutcomeArguments, WriteArguments, outcome_item
-from connectors.base import Answer, Ask, parse_arguments, tool
+from connectors._writes import OutcomeArguments, WriteArguments, WritingConnector, outcome_item
+from connectors.base import Answer, Ask, tool
 from connectors.errors import NotFound, Rejected
-from connectors.model import Clock, Effect, EvidenceKind, Limits, Objects, Preview, SourceRef, Tool, ToolCall
+from connectors.model import Clock, Effect, EvidenceKind, Limits, Objects, Preview, SourceRef, ToolCall
 from connectors.postgresql.config import PostgresqlConfig
 from connectors.postgresql.link import PostgresLink
 from connectors.redaction import redact_text
@@ -47,17 +46,17 @@ class BackendArguments(WriteArguments):
     query: str = Field(min_length=1, max_length=4_000, description="The statement as list_activity shows it.")
 
 
-class WriteTools:
+class WriteTools(WritingConnector[PostgresqlConfig]):
     """What may be ended."""
 
     config: PostgresqlConfig
     name: str
     clock: Clock
-    _link: PostgresLink
+    link: PostgresLink
 
-    @abstractmethod
-    def declared(self, name: str) -> Tool:
-        """A tool of this connector by name."""
+    @property
+    def writes_on(self) -> bool:
+        return self.config.writes
 
     @tool("Cancel the statement that a session runs; the session stays.", returns=_OBJECTS, effect=Effect.WRITE)
     async def cancel_backend(self, arguments: BackendArguments, ask: Ask) -> Answer:
@@ -70,7 +69,7 @@ class WriteTools:
     @tool("Whether a cancel or an end was carried out, told from the session itself.", returns=_OBJECTS)
     async def read_outcome(self, arguments: OutcomeArguments, ask: Ask) -> Answer:
         wanted = self._write_arguments(ToolCall(connector="", tool=arguments.tool, arguments=arguments.arguments))
-        records = await self._link.fetch(SESSION, wanted.pid, ask=ask)
+        records = await self.link.fetch(SESSION, wanted.pid, ask=ask)
         return self._answer(_outcome(arguments.tool, wanted, records[0] if records else None), SESSION)
 
     async def preview(self, call: ToolCall) -> Preview:
@@ -93,7 +92,7 @@ class WriteTools:
         )
 
     async def _session(self, arguments: BackendArguments, ask: Ask) -> Any:
-        records = await self._link.fetch(SESSION, arguments.pid, ask=ask)
+        records = await self.link.fetch(SESSION, arguments.pid, ask=ask)
         if not records:
             raise NotFound(f"Session {arguments.pid} has ended already.")
         if not _same_statement(records[0]["query"], arguments.query):
@@ -104,7 +103,7 @@ class WriteTools:
         self._allowed()
         if not arguments.uid or not arguments.version:
             raise Rejected("A change names the uid and version of its target; preview it first.")
-        records = await self._link.fetch(sql, arguments.pid, arguments.uid, arguments.version, ask=ask)
+        records = await self.link.fetch(sql, arguments.pid, arguments.uid, arguments.version, ask=ask)
         if not records:
             raise Rejected(f"Session {arguments.pid} ended or runs another statement by now. Nothing was done.")
         if not records[0]["done"]:
@@ -114,16 +113,6 @@ class WriteTools:
 
     def _answer(self, item: Any, sql: str) -> Answer:
         return Answer(Objects(items=(item,)), SourceRef(query=sql.strip(), language="postgresql"))
-
-    def _allowed(self) -> None:
-        if not self.config.writes:
-            raise Rejected(f"{self.name} is set up for reading only. Set writes: true to allow approved changes.")
-
-    def _write_arguments(self, call: ToolCall) -> Any:
-        declared = self.declared(call.tool)
-        if declared.effect is not Effect.WRITE:
-            raise Rejected(f"{call.tool} changes nothing.")
-        return parse_arguments(declared, call)
 
 
 def _same_statement(runs: str, named: str) -> bool:

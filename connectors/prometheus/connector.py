@@ -8,11 +8,11 @@ from typing import Any
 
 from pydantic import Field
 
-from connectors.base import Answer, Arguments, Ask, Connector, NoArguments, tool
-from connectors.errors import ConnectorError, Malformed, NotFound, Rejected
+from connectors._linked import LinkedConnector
+from connectors.base import Answer, Arguments, Ask, NoArguments, tool
+from connectors.errors import Malformed, NotFound, Rejected
 from connectors.guards import Refused, guard
 from connectors.model import (
-    Clock,
     Column,
     EvidenceKind,
     Health,
@@ -59,33 +59,25 @@ class RangeArguments(PromqlArguments):
     step_s: float | None = Field(default=None, ge=1, le=86_400, description="Chosen when empty.")
 
 
-class PrometheusConnector(SearchTools, Connector[PrometheusConfig]):
+class PrometheusConnector(SearchTools, LinkedConnector[PrometheusConfig, PrometheusApi]):
     """Reads any server that speaks Prometheus' query API."""
 
     type = "prometheus"
     Config = PrometheusConfig
 
-    def __init__(self, *, name: str, config: PrometheusConfig, environment: str, clock: Clock) -> None:
-        super().__init__(name=name, config=config, environment=environment, clock=clock)
-        self._api = PrometheusApi(config, name=name)
-        self._signals = Signals(self._api)
+    def make_link(self) -> PrometheusApi:
+        return PrometheusApi(self.config, name=self.name)
 
-    async def open(self) -> None:
-        await self._api.open()
-
-    async def close(self) -> None:
-        await self._api.close()
-
-    def translate(self, error: Exception) -> ConnectorError:
-        return Malformed(f"{self.name} answered something unexpected.")
+    def prepare(self) -> None:
+        self._signals = Signals(self.link)
 
     async def probe(self) -> Health:
         ask = self._own_ask()
-        await self._api.instant("vector(1)", self.clock.now().timestamp(), ask)
+        await self.link.instant("vector(1)", self.clock.now().timestamp(), ask)
         version, writable = None, None
         try:
-            version = (await self._api.section("/api/v1/status/buildinfo", {}, ask)).get("version")
-            flags = await self._api.section("/api/v1/status/flags", {}, ask)
+            version = (await self.link.section("/api/v1/status/buildinfo", {}, ask)).get("version")
+            flags = await self.link.section("/api/v1/status/flags", {}, ask)
             writable = any(flags.get(f"web.enable-{what}") == "true" for what in ("admin-api", "remote-write-receiver"))
         except (NotFound, Rejected):
             pass  # relatives of Prometheus leave these out
@@ -101,8 +93,8 @@ class PrometheusConnector(SearchTools, Connector[PrometheusConfig]):
 
     async def describe(self) -> SourceSchema:
         ask, span = self._own_ask(), self._recent()
-        names = await self._api.label_values("__name__", [], span, ask)
-        about = await self._api.metadata(ask, most=_MOST_METADATA)
+        names = await self.link.label_values("__name__", [], span, ask)
+        about = await self.link.metadata(ask, most=_MOST_METADATA)
         found = await self._signals.discover(span, ask)
         entries = tuple(_entry(name, about.get(name)) for name in names[: ask.limits.max_rows])
         cut = f"first {len(entries):,} of {len(names):,} metrics" if len(names) > len(entries) else None
@@ -146,7 +138,7 @@ class PrometheusConnector(SearchTools, Connector[PrometheusConfig]):
         promql = self._guarded(arguments.promql, ask.limits)
         span = self._allowed(self._window(ask))
         step_s, note = _range_step(arguments.step_s, span, ask.limits)
-        answer = await self._api.range(promql, span, step_s, ask)
+        answer = await self.link.range(promql, span, step_s, ask)
         series = tuple(_series(line, span, step_s) for line in answer.lines)
         notes = [*([note] if note else []), *(f"partial: {warning}" for warning in answer.warnings)]
         source = self._series_source([Query("", None, promql, "")], span, step_s)
@@ -156,7 +148,7 @@ class PrometheusConnector(SearchTools, Connector[PrometheusConfig]):
     async def query_instant(self, arguments: PromqlArguments, ask: Ask) -> Answer:
         promql = self._guarded(arguments.promql, ask.limits)
         span = self._window(ask)
-        answer = await self._api.instant(promql, span.end.timestamp(), ask)
+        answer = await self.link.instant(promql, span.end.timestamp(), ask)
         notes = [f"partial: {warning}" for warning in answer.warnings]
         source = SourceRef(query=promql, language=LANGUAGE, url=graph_link(self.config, [promql], span, None))
         return Answer(_table(answer.lines), source, truncated="; ".join(notes) or None)
@@ -165,15 +157,15 @@ class PrometheusConnector(SearchTools, Connector[PrometheusConfig]):
     async def list_alerts(self, _arguments: NoArguments, ask: Ask) -> Answer:
         if ask.window is not None and ask.window.end < self.clock.now() - _PAST:
             return await self._past_alerts(ask.window, ask)
-        data = await self._api.section("/api/v1/alerts", {}, ask)
+        data = await self.link.section("/api/v1/alerts", {}, ask)
         items = tuple(objects.alert(raw) for raw in _listed(data.get("alerts"), self.name))
         return Answer(_objects(_firing_first(items)), self._page("GET /api/v1/alerts", "alerts"))
 
     async def _past_alerts(self, window: TimeWindow, ask: Ask) -> Answer:
         length_s = max(60, int(window.duration.total_seconds()))
         promql = f"last_over_time(ALERTS[{length_s}s])"
-        answer = await self._api.instant(promql, window.end.timestamp(), ask)
-        began = await self._api.instant(f"last_over_time(ALERTS_FOR_STATE[{length_s}s])", window.end.timestamp(), ask)
+        answer = await self.link.instant(promql, window.end.timestamp(), ask)
+        began = await self.link.instant(f"last_over_time(ALERTS_FOR_STATE[{length_s}s])", window.end.timestamp(), ask)
         since = {_identity(line.labels): _iso(line.points[-1][1]) for line in began.lines if line.points}
         items = tuple(objects.past_alert(line.labels, since.get(_identity(line.labels))) for line in answer.lines)
         link = graph_link(self.config, [promql], window, None)
@@ -182,13 +174,13 @@ class PrometheusConnector(SearchTools, Connector[PrometheusConfig]):
 
     @tool("Alerting and recording rules with their health.", returns=[EvidenceKind.OBJECTS])
     async def list_rules(self, _arguments: NoArguments, ask: Ask) -> Answer:
-        data = await self._api.section("/api/v1/rules", {}, ask)
+        data = await self.link.section("/api/v1/rules", {}, ask)
         items = objects.rules(_listed(data.get("groups"), self.name))
         return Answer(_objects(tuple(items)), self._page("GET /api/v1/rules", "rules"))
 
     @tool("Scrape targets, those that are down first.", returns=[EvidenceKind.OBJECTS])
     async def list_targets(self, _arguments: NoArguments, ask: Ask) -> Answer:
-        data = await self._api.section("/api/v1/targets", {"state": "active"}, ask)
+        data = await self.link.section("/api/v1/targets", {"state": "active"}, ask)
         items = objects.targets(_listed(data.get("activeTargets"), self.name))
         return Answer(_objects(tuple(items)), self._page("GET /api/v1/targets?state=active", "targets"))
 

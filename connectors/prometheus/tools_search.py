@@ -46,7 +46,7 @@ class SearchTools(ABC):
 
     name: str
     config: PrometheusConfig
-    _api: PrometheusApi
+    link: PrometheusApi
     _signals: Signals
 
     @abstractmethod
@@ -64,17 +64,17 @@ class SearchTools(ABC):
     @tool("Find metrics by words in their names, help texts or units.", returns=[EvidenceKind.ROWS])
     async def search_metrics(self, arguments: SearchArguments, ask: Ask) -> Answer:
         words = arguments.words if isinstance(arguments.words, str) else " ".join(arguments.words)
-        names = await self._api.label_values("__name__", [], self._recent(), ask)
-        about = await self._api.metadata(ask, most=_MOST_METADATA)
+        names = await self.link.label_values("__name__", [], self._recent(), ask)
+        about = await self.link.metadata(ask, most=_MOST_METADATA)
         return self._names_answer("GET /api/v1/label/__name__/values", _found_rows(search(words, names, about)))
 
     @tool("Labels whose names or values hold the words, with some of their values.", returns=[EvidenceKind.ROWS])
     async def search_labels(self, arguments: LabelArguments, ask: Ask) -> Answer:
         span = self._allowed(self._window(ask))
         selectors = [self._guarded(arguments.promql, ask.limits)] if arguments.promql else []
-        names = [name for name in await self._api.label_names(selectors, span, ask) if name != "__name__"]
+        names = [name for name in await self.link.label_names(selectors, span, ask) if name != "__name__"]
         read = names[:_MOST_LABELS]
-        found = await asyncio.gather(*(self._api.label_values(name, selectors, span, ask) for name in read))
+        found = await asyncio.gather(*(self.link.label_values(name, selectors, span, ask) for name in read))
         words = _words(arguments.words)
         rows = [row for name, values in zip(read, found, strict=True) if (row := _label_row(name, values, words))]
         note = f"first {len(read)} of {len(names)} labels" if len(names) > len(read) else None
@@ -98,7 +98,7 @@ class SearchTools(ABC):
         promql = self._guarded(arguments.promql, ask.limits)
         span = self._allowed(self._window(ask))
         try:
-            series = await self._api.exemplars(promql, span, ask)
+            series = await self.link.exemplars(promql, span, ask)
         except NotFound as error:
             raise Rejected(f"{self.name} keeps no exemplars.") from error
         try:

@@ -161,7 +161,7 @@ async def test_the_link_alone_runs_selects_only(double: BigqueryDouble, connecto
     before = double.fingerprint()
     for sql in ("delete from shop.orders where true", "create table shop.t as select 1 as x", "drop table shop.orders"):
         with pytest.raises(Rejected):
-            await connector._link.estimate(sql, LIMITS)
+            await connector.link.estimate(sql, LIMITS)
     assert (double.fingerprint(), double.jobs) == (before, {})
 
 

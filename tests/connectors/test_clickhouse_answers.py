@@ -187,7 +187,7 @@ async def test_the_session_alone_refuses_writes(clickhouse: ClickhouseServer) ->
         "select 1 settings readonly = 0",
     ):
         with pytest.raises((Rejected, Misconfigured)):
-            await connector._link.query(text, LIMITS)
+            await connector.link.query(text, LIMITS)
     await connector.close()
     assert shop.fingerprint(clickhouse) == before
 

@@ -222,7 +222,7 @@ async def test_the_link_alone_refuses_writes(ferretdb: FerretdbServer, connector
         {"explain": {"find": "orders", "filter": {"$where": "1"}}},
     ):
         with pytest.raises(Rejected):
-            await connector._link.documents(command, LIMITS, 1)
+            await connector.link.documents(command, LIMITS, 1)
     client = ferretdb.client()
     assert client["shop"]["orders"].count_documents({}) == 3_000
     assert "copy" not in client["shop"].list_collection_names()

@@ -221,8 +221,8 @@ async def test_the_session_alone_refuses_writes(mariadb: MariadbServer) -> None:
         "commit; delete from orders",
     ):
         with pytest.raises(Exception, match=r"READ ONLY|denied|syntax"):
-            await able._link.table(text, ask)
-        async with able._link.reading(LIMITS) as connection:
+            await able.link.table(text, ask)
+        async with able.link.reading(LIMITS) as connection:
             with pytest.raises(Exception, match=r"READ ONLY|denied|syntax"):
                 await connection.query(text)
     await able.close()

@@ -222,9 +222,9 @@ async def test_the_session_alone_refuses_writes(postgres: PostgresServer, connec
     before = await shop.fingerprint(postgres)
     for text in ("delete from orders", "insert into orders values (0, 1, 0, '')", "create table t (x int)"):
         with pytest.raises(Exception, match=r"read-only transaction|permission denied"):
-            await able._link.table(text, _ask())
+            await able.link.table(text, _ask())
     with pytest.raises(Exception, match="multiple commands"):
-        await able._link.table("select 1; commit; delete from orders", _ask())
+        await able.link.table("select 1; commit; delete from orders", _ask())
     await able.close()
     assert await shop.fingerprint(postgres) == before
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import urllib.error
-import urllib.request
-
 from connectors.testing import free_port
-from tests.support.servers.process import ServerProcess, binary, private_folder
+from tests.support.servers.process import ServedProcess, ServerProcess, answers, binary, private_folder
 
 INSTALL = "apt-get install prometheus-alertmanager (Debian 12), or any Alertmanager 0.22 or later"
 
 
-class AlertmanagerServer:
+class AlertmanagerServer(ServedProcess):
     """One server. `webhook` is where alerts go, with `token` as the bearer."""
 
     host = "127.0.0.1"
@@ -35,19 +32,4 @@ class AlertmanagerServer:
              f"--web.listen-address={self.address}", "--cluster.listen-address=", "--log.level=warn"],
             folder=folder,
         )  # fmt: skip
-        self._process.wait_until(self._ready)
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    def stop(self) -> None:
-        self._process.remove()
-
-    def _ready(self) -> bool:
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        try:
-            with opener.open(f"http://{self.address}/-/ready", timeout=1) as answer:
-                return bool(answer.status == 200)
-        except (urllib.error.URLError, OSError):
-            return False
+        self._process.wait_until(lambda: answers(f"http://{self.address}/-/ready"))

@@ -9,6 +9,8 @@ import signal
 import subprocess
 import tempfile
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -66,6 +68,29 @@ def private_folder(prefix: str, owner: str | None) -> Path:
     if owner is not None:
         shutil.chown(folder, user=owner)
     return folder
+
+
+def answers(url: str) -> bool:
+    """True when a GET of the address ends in 200; the environment's proxies are not asked."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(url, timeout=1) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+class ServedProcess:
+    """Base of a server that is one process."""
+
+    _process: ServerProcess
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def stop(self) -> None:
+        self._process.remove()
 
 
 class ServerProcess:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import subprocess
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 from connectors.testing import free_port
-from tests.support.servers.process import ServerProcess, binary, private_folder
+from tests.support.servers.process import ServedProcess, ServerProcess, answers, binary, private_folder
 
 INSTALL = "apt-get install prometheus (Debian 12), or any Prometheus 2.30 or later"
 
 
-class PrometheusServer:
+class PrometheusServer(ServedProcess):
     """One server. `openmetrics` is history to load; `rules` and `scrape` are YAML for the configuration.
 
     `alertmanager` is the address that firing rules are sent to.
@@ -42,22 +40,7 @@ class PrometheusServer:
              "--log.level=warn"],
             folder=folder,
         )  # fmt: skip
-        self._process.wait_until(self._ready)
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    def stop(self) -> None:
-        self._process.remove()
-
-    def _ready(self) -> bool:
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        try:
-            with opener.open(f"{self.url}/-/ready", timeout=1) as answer:
-                return bool(answer.status == 200)
-        except (urllib.error.URLError, OSError):
-            return False
+        self._process.wait_until(lambda: answers(f"{self.url}/-/ready"))
 
 
 def _alerting(address: str) -> str:
