@@ -201,6 +201,9 @@ def _slow_or_failing(scene: Scene, service: str) -> Iterator[Candidate]:
     made.base((0.15 if alone else 0.55) * own).base(0.35 * scene.seconds.share_inside(service))
     made.support(0.35, scene.of(component, _K.ERROR_RATE_ROSE if by_errors else _K.LATENCY_ROSE))
     made.support(0.25, scene.of(component, _K.SELF_TIME_GREW, _K.LOG_TEMPLATE_NEW, _K.RESTARTED))
+    if denied := scene.of(component, _K.EVIDENCE_CONTRADICTS):
+        made.oppose(0.4, denied)
+        made.ceiling = min(made.ceiling, 0.6)  # one of two sources is wrong, and nothing says which
     _blame_change(scene, service, made, 0.35)
     _blame_lock(scene, service, made)
     blame_traffic(scene, service, made)

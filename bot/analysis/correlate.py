@@ -10,10 +10,12 @@ from bot.analysis.causes_changes import change_causes, surge_causes
 from bot.analysis.causes_database import database_causes
 from bot.analysis.causes_runtime import runtime_causes
 from bot.analysis.confidence import BAR, CEILING, PRESENT, cap, confidences, missing_roles, present
+from bot.analysis.contradictions import contradictions
 from bot.analysis.facts import Facts, clock, lay_out
 from bot.analysis.hostile import hostile_findings
 from bot.analysis.interfaces import kubernetes_findings, kubernetes_hypotheses
 from bot.analysis.kube_basics import basic_findings
+from bot.analysis.log_steps import step_findings
 from bot.analysis.logs import log_findings
 from bot.analysis.metrics import Family
 from bot.analysis.objects import object_findings
@@ -76,6 +78,8 @@ def _findings(
 ) -> tuple[Finding, ...]:
     found: list[Finding] = [finding for _, finding in memory_growth(signals)]
     found.extend(log_findings(facts))
+    found.extend(step_findings(facts))
+    found.extend(contradictions(signals))
     found.extend(object_findings(facts))
     found.extend(trace_findings(facts))
     found.extend(_merged(basic_findings(items, now=now), kubernetes_findings(items, now=now, facts=facts) or []))
