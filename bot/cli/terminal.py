@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from bot.app import App
+from bot.app import App, Part
 from bot.cli.world_process import Playing, WorldProcess
 from bot.domain.access import Principal, PrincipalKind
 from bot.settings import Settings
@@ -18,7 +18,10 @@ from bot.settings import Settings
 
 @contextlib.asynccontextmanager
 async def working(settings: Settings, *, demo: str | None, seed: int) -> AsyncIterator[App]:
-    """An app that works in the background until the block ends: over these settings, or over a scenario of the demo."""
+    """An app that works in the background until the block ends: over these settings, or over a scenario of the demo.
+
+    It sweeps nothing and takes no alerts in: a person asked one question.
+    """
     async with contextlib.AsyncExitStack() as stack:
         if demo:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="inquest-")))
@@ -27,7 +30,7 @@ async def working(settings: Settings, *, demo: str | None, seed: int) -> AsyncIt
             settings = _reaching(await world.ready(), settings, folder)
         app = await App.create(settings, os.environ)
         stack.push_async_callback(app.stop)
-        await app.start()
+        await app.start(Part.WORKER)
         yield app
 
 
