@@ -17,7 +17,7 @@ pytestmark = pytest.mark.xdist_group("scenarios")
 
 def inquest(*words: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "bot", "investigate", *words]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)  # noqa: S603
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
 
 
 def test_a_question_ends_in_a_report_and_nothing_else_is_printed() -> None:
