@@ -22,6 +22,7 @@ from bot.reasoning.ask.search_dsl import rows_of
 from bot.reasoning.ask.write import usable, write
 from bot.reasoning.reading import clean
 from bot.services.ask_holdings import TOOLS, Holdings
+from bot.services.ask_past import REMEMBERED, normal, same_words, usual_source
 from bot.services.catalogue import Catalogue, SourceInfo
 from bot.services.execute import Execute
 from bot.store.query_history import PastQuery, QueryHistory
@@ -32,6 +33,8 @@ _CACHED_FOR = timedelta(minutes=5)
 _MOST_CACHED = 500
 _LONGEST = 3_000
 _NEAR = 80.0
+_LANGUAGES = {"search": "esql"}
+_KNOWN = "The query that answered the same words before."
 _NO_ESQL = "does not speak ES|QL"
 
 
@@ -104,7 +107,7 @@ class Ask:
         if not question or len(question) > _LONGEST:
             raise InvalidRequest("Ask in a sentence, for example: payment db: failed payments per hour today.")
         infos, question = self._sources(question, source)
-        key = (_normal(question), ",".join(i.name for i in infos), by.time_zone, dry_run)
+        key = (normal(question), ",".join(i.name for i in infos), by.time_zone, dry_run)
         found = self._remembered(key)
         answered = found or await self._answer(question, infos, by=by, dry_run=dry_run)
         if found is None and answered.cannot is None:
@@ -149,6 +152,10 @@ class Ask:
                 drafts.append(_Draft(info, holding, written))
             else:
                 refusals.append((info.name, written))
+        past = await self._history.recent(limit=REMEMBERED) if len(drafts) != 1 else []
+        if len(drafts) > 1:
+            usual = usual_source(question, [d.info.name for d in drafts], past)
+            drafts = [d for d in drafts if d.info.name == usual] or drafts
         if len(drafts) > 1:
             names = tuple(f"{d.info.name}: {question}" for d in drafts)
             return Answered(
@@ -157,7 +164,12 @@ class Ask:
         if drafts:
             return await self._run(question, drafts[0], dry_run=dry_run)
         refused = _refused(question, refusals)
-        if self._writer is None or len(infos) != 1 or holding is None or not usable(question):
+        if len(infos) != 1 or holding is None or not usable(question):
+            return refused
+        if query := same_words(question, infos[0].name, past):
+            known = Written(query, _LANGUAGES.get(holding.language, holding.language), _KNOWN)
+            return await self._run(question, _Draft(infos[0], holding, known), dry_run=dry_run)
+        if self._writer is None:
             return refused
         drafted = await self._writer.write(asked, holding)
         return await self._by_model(refused, infos[0], holding, drafted, dry_run=dry_run)
@@ -273,10 +285,6 @@ class Ask:
                 created_at=self._clock.now(),
             )
         )
-
-
-def _normal(question: str) -> str:
-    return re.sub(r"[\s?!.]+", " ", question.casefold()).strip()
 
 
 def _nearest(wanted: str, infos: Sequence[SourceInfo]) -> list[SourceInfo]:

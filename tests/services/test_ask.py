@@ -14,14 +14,17 @@ from bot.errors import InvalidRequest, NotAllowed
 from bot.reasoning.ask.by_model import Drafted, QueryWriter
 from bot.reasoning.ask.model import Asked, Holding, Written
 from bot.services.ask import Ask
+from bot.services.ask_past import same_words, usual_source
 from bot.services.catalogue import Catalogue, SourceInfo
 from bot.services.execute import Execute
 from bot.store import Store
+from bot.store.query_history import PastQuery
 from connectors.base import Answer, Connector, NoArguments, tool
 from connectors.base import Ask as ToolAsk
 from connectors.errors import ConnectorError, Rejected
 from connectors.model import Column, EvidenceKind, Health, HealthStatus, Limits, Rows, SourceRef, SourceSchema
-from connectors.postgresql.connector import SqlArguments, WordsArguments
+from connectors.postgresql.connector import SqlArguments
+from connectors.sql import WordsArguments
 
 PERSON = Principal(kind=PrincipalKind.PERSON, id="U1")
 _ROWS = [(1, "paid", 5), (2, "paid", 7), (3, "open", 1)]
@@ -197,3 +200,34 @@ async def test_a_model_that_cannot_either_leaves_the_reason_of_the_templates(sma
     assert "mood" in answered.cannot
     assert answered.cost_usd == pytest.approx(0.001)
     assert (await ask.history(by=PERSON))[0].success is False
+
+
+async def test_the_words_of_a_past_answer_get_its_query_again_without_a_model(small: Small) -> None:
+    query = "SELECT MAX(amount) - 1 AS odd FROM orders"
+    scribe = Scribe(Drafted(written=Written(query, "sql", "Claude's query."), tokens=9, usd=0.002))
+    await small.ask(scribe).ask("what is the oddity of the biggest order?", by=PERSON)
+    again = await small.ask().ask("What is the oddity of the  biggest order", by=PERSON)
+    assert isinstance(again.payload, Rows)
+    assert again.payload.rows == ((6,),)
+    assert (again.query, again.written_by, again.tokens) == (query, "templates", 0)
+    assert "same words" in again.explanation
+    # Other words, and words whose meaning moves with the clock, are not the same question.
+    assert (await small.ask().ask("what is the oddity of the smallest order?", by=PERSON)).cannot
+    await small.ask(scribe).ask("what is the oddity of today?", by=PERSON)
+    assert (await small.ask().ask("what is the oddity of today?", by=PERSON)).cannot
+
+
+def past(question: str, source: str, query: str = "SELECT 1", *, success: bool = True) -> PastQuery:
+    at = datetime(2026, 11, 20, tzinfo=UTC)
+    return PastQuery("q", "U1", question, source, query, 1.0, success, None, cached=False, created_at=at)
+
+
+def test_what_past_questions_teach() -> None:
+    known = [past("failed orders per city", "postgresql/a"), past("orders", "postgresql/b", success=False)]
+    assert usual_source("Failed orders per city?", ["postgresql/a", "postgresql/b"], known) == "postgresql/a"
+    assert usual_source("orders", ["postgresql/a", "postgresql/b"], known) is None
+    both = [*known, past("failed orders per city", "postgresql/b")]
+    assert usual_source("failed orders per city", ["postgresql/a", "postgresql/b"], both) is None
+    stamped = [past("odd orders", "postgresql/a", "SELECT 1 WHERE at > '2026-11-19'")]
+    assert same_words("odd orders", "postgresql/a", stamped) is None
+    assert same_words("odd orders", "postgresql/b", [past("odd orders", "postgresql/a")]) is None
