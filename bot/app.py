@@ -125,7 +125,7 @@ class App:
             execute=execute,
             catalogue=catalogue,
             investigations=investigations,
-            squads=roles.squads,
+            roles=roles,
             clock=clock,
         )
         return cls(
@@ -305,6 +305,7 @@ async def slack_face(app: App, mode: SlackMode) -> SlackFace:
         runbooks=app.remedies.runbook_words,
         sweeps=app.watch.words,
         anomalies=app.watch.anomalies,
+        sweep_desk=app.watch.desk,
     )
     return SlackFace(config, investigations=app.investigations, store=app.store, extras=extras, clock=app.clock)
 

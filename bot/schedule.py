@@ -32,11 +32,13 @@ class Schedule:
         self._sweeps, self._store, self._clock, self._worker = sweeps, store, clock, worker
         self._task: asyncio.Task[None] | None = None
         self._scheduler: AsyncIOScheduler | None = None
+        self._jobs: dict[str, Sweep] = {}
+        self._held = False
 
     @property
     def holds(self) -> bool:
         """True while this process runs the sweeps."""
-        return self._scheduler is not None
+        return self._held
 
     def start(self) -> None:
         """Begin; twice does no harm."""
@@ -63,32 +65,51 @@ class Schedule:
             except (BotError, OSError) as error:
                 log.warning("schedule.lease_unknown", reason=str(error))
                 held = False
-            if held and self._scheduler is None:
+            if held and not self._held:
                 self._begin()
-            elif not held and self._scheduler is not None:
+            elif not held and self._held:
                 log.warning("schedule.lease_lost")
                 self._end()
             await asyncio.sleep(_RENEW_S)
 
     def _begin(self) -> None:
-        from apscheduler.schedulers.asyncio import AsyncIOScheduler
+        self._held = True
+        self.sync()
+        log.info("schedule.begins", sweeps=sorted(self._jobs))
+
+    def sync(self) -> None:
+        """A job for every sweep that is on, as it is defined now."""
+        wanted = {sweep.name: sweep for sweep in self._sweeps.sweeps if sweep.enabled} if self._held else {}
+        if self._scheduler is None and not wanted:
+            return
         from apscheduler.triggers.interval import IntervalTrigger
 
-        defaults = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
-        self._scheduler = AsyncIOScheduler(job_defaults=defaults, timezone=UTC)
+        scheduler = self._scheduler = self._scheduler or _started()
+        for name in self._jobs.keys() - wanted.keys():
+            scheduler.remove_job(name)
+        for name, sweep in wanted.items():
+            if self._jobs.get(name) != sweep:
+                trigger, now = IntervalTrigger(seconds=int(sweep.every_s), timezone=UTC), datetime.now(UTC)
+                scheduler.add_job(self._run, trigger, args=[sweep], id=name, next_run_time=now, replace_existing=True)
+        self._jobs = wanted
+
+    async def run_now(self, name: str) -> None:
+        """The next tick of a sweep is now; one that is paused runs this once."""
+        if not self._held:
+            return
+        if self._scheduler is not None and name in self._jobs:
+            self._scheduler.modify_job(name, next_run_time=datetime.now(UTC))
+            return
         for sweep in self._sweeps.sweeps:
-            if sweep.enabled:
-                trigger = IntervalTrigger(seconds=int(sweep.every_s), timezone=UTC)
-                first = datetime.now(UTC)
-                self._scheduler.add_job(self._run, trigger, args=[sweep], id=sweep.name, next_run_time=first)
-        self._scheduler.start()
-        log.info("schedule.begins", sweeps=[sweep.name for sweep in self._sweeps.sweeps if sweep.enabled])
+            if sweep.name == name:
+                await self._run(sweep)
 
     def _end(self) -> None:
+        if self._held:
+            self._sweeps.forget()
         if self._scheduler is not None:
             self._scheduler.shutdown(wait=False)
-            self._scheduler = None
-            self._sweeps.forget()
+        self._held, self._scheduler, self._jobs = False, None, {}
 
     async def _run(self, sweep: Sweep) -> None:
         try:
@@ -99,3 +120,12 @@ class Schedule:
             log.exception("sweep.failed", sweep=sweep.name)
         else:
             log.info("sweep.ran", sweep=sweep.name, outcome=outcome.outcome, signals=outcome.signals)
+
+
+def _started() -> AsyncIOScheduler:
+    from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+    defaults = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
+    scheduler = AsyncIOScheduler(job_defaults=defaults, timezone=UTC)
+    scheduler.start()
+    return scheduler

@@ -8,12 +8,12 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import structlog
 
-from bot.domain.access import Principal, PrincipalKind, Squad
+from bot.domain.access import Principal, PrincipalKind
 from bot.domain.anomaly import Anomaly, Signal
 from bot.domain.question import Source
 from bot.domain.states import Severity
@@ -23,10 +23,12 @@ from bot.services.alerts import Alerts
 from bot.services.catalogue import Catalogue
 from bot.services.execute import Execute
 from bot.services.investigations import Investigations, OpenRequest
+from bot.services.policy import Roles
 from bot.services.sweep import Sweeps
 from bot.services.sweep_anomalies import Anomalies
 from bot.services.sweep_changes import AsksChanges
 from bot.services.sweep_config import load_watching
+from bot.services.sweep_desk import SweepDesk
 from bot.services.sweep_model import Sweep, Watching
 from bot.services.sweep_neighbours import Neighbourhood
 from bot.services.sweep_words import SweepWords
@@ -53,14 +55,15 @@ class Watch:
         execute: Execute,
         catalogue: Catalogue,
         investigations: Investigations,
-        squads: Sequence[Squad],
+        roles: Roles,
         clock: Clock,
     ) -> None:
         self._settings, self._store, self._execute, self._clock = settings, store, execute, clock
         self._catalogue, self._investigations = catalogue, investigations
-        self._channels = {service: min(s.channels) for s in squads if s.channels for service in s.services}
-        self._squad_channels = {squad.name: min(squad.channels) for squad in squads if squad.channels}
-        self._watching = Watching()
+        self._channels = {service: min(s.channels) for s in roles.squads if s.channels for service in s.services}
+        self._squad_channels = {squad.name: min(squad.channels) for squad in roles.squads if squad.channels}
+        self._watching: Watching | None = None
+        self._applied = 0
         self._worker = incarnation()
         self._neighbours = Neighbourhood(execute=execute, catalogue=catalogue, clock=clock)
         self.anomalies = Anomalies(
@@ -72,7 +75,8 @@ class Watch:
             changes=AsksChanges(execute=execute, catalogue=catalogue),
             quiet=self._quiet,
         )
-        self.words = SweepWords(self.anomalies, lambda: self._sweeps)
+        self.desk = SweepDesk(store=store, clock=clock, may=roles.may_respond, base=self._base, sources=self._sources)
+        self.words = SweepWords(self.anomalies, lambda: self._sweeps, discover=self._discover)
         self._sweeps: Sweeps | None = None
         self._schedule: Schedule | None = None
         self._alerts: Alerts | None = None
@@ -98,19 +102,50 @@ class Watch:
             self._tend()
         return self._alerts
 
-    async def start_sweeps(self, environment: Mapping[str, str] | None = None) -> None:
+    async def start_sweeps(self) -> None:
         """Begin to sweep (the scheduler part): what the file says, else the defaults. Its errors name the line."""
-        if not self._settings.sweeps_file.exists() and not self._settings.default_sweeps:
-            return
-        sources = (await self._catalogue.setting()).sources
-        self._watching = load_watching(self._settings.sweeps_file, environment or os.environ, sources)
-        wanted = [self._in_channel(sweep, sources) for sweep in self._watching.sweeps]
+        wanted = await self._listed()
         self._sweeps = Sweeps(
             wanted, store=self._store, execute=self._execute, anomalies=self.anomalies, clock=self._clock
         )
         self._schedule = Schedule(sweeps=self._sweeps, store=self._store, clock=self._clock, worker=self._worker)
         self._tend()
         log.info("sweeps.started", sweeps=[sweep.name for sweep in wanted])
+
+    async def _discover(self) -> str:
+        """Ask every source what it holds, now; how much is known then."""
+        await self._catalogue.refresh()
+        services = len((await self._catalogue.setting()).services)
+        return f"{services} services and {len(await self._catalogue.metrics())} metrics are known now."
+
+    async def _sources(self) -> Sequence[Source]:
+        return (await self._catalogue.setting()).sources
+
+    async def _base(self) -> Sequence[Sweep]:
+        """What the file says, else the defaults; read once."""
+        if self._watching is None:
+            asked = self._settings.sweeps_file.exists() or self._settings.default_sweeps
+            file, sources = self._settings.sweeps_file, await self._sources()
+            self._watching = load_watching(file, os.environ, sources) if asked else Watching()
+        return self._watching.sweeps
+
+    async def _listed(self) -> list[Sweep]:
+        """Every sweep as it is defined now, with the channel it speaks in."""
+        sources = await self._sources()
+        listed = [self._in_channel(one.sweep, sources) for one in await self.desk.listed()]
+        self._applied = self.desk.version
+        return listed
+
+    async def _follow_changes(self) -> None:
+        """What people made, changed, paused or want to run now."""
+        if self._sweeps is None or self._schedule is None:
+            return
+        await self.desk.refresh()
+        if self.desk.version != self._applied:
+            self._sweeps.replace(await self._listed())
+            self._schedule.sync()
+        for name in self.desk.take_wanted():
+            await self._schedule.run_now(name)
 
     async def stop(self) -> None:
         if self._tending is not None:
@@ -134,6 +169,7 @@ class Watch:
                     asked_at = time.monotonic()
                     await self._neighbours.refresh()
                 await self.anomalies.tend()
+                await self._follow_changes()
             except (BotError, OSError) as error:
                 log.warning("anomalies.not_tended", reason=str(error))
             except Exception:  # the border of this task
@@ -149,10 +185,10 @@ class Watch:
         return sweep if sweep.channel or not channel else sweep.model_copy(update={"channel": channel})
 
     def _channel_of(self, service: str) -> str | None:
-        return self._channels.get(service) or self._watching.channel
+        return self._channels.get(service) or (self._watching.channel if self._watching else None)
 
     def _quiet(self, signals: Collection[Signal], severity: Severity, now: datetime) -> str:
-        return self._watching.quiet(signals, severity, now)
+        return self._watching.quiet(signals, severity, now) if self._watching else ""
 
     async def _investigate(self, anomaly: Anomaly) -> str | None:
         """A critical anomaly is investigated once, in the thread of its alert where Slack shows one."""

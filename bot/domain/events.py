@@ -65,6 +65,7 @@ class EventKind(StrEnum):
     ALERT_RECEIVED = "AlertReceived"
     SWEEP_RAN = "SweepRan"
     SWEEP_MISSED = "SweepMissed"
+    SWEEP_CHANGED = "SweepChanged"
     ROLE_GRANTED = "RoleGranted"
     ROLE_REVOKED = "RoleRevoked"
     KEY_ISSUED = "KeyIssued"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError
 
-from bot.domain.access import Role, Squad
+from bot.domain.access import Principal, Role, Squad
 from bot.domain.authority import Authority, Grant, Policy
 from bot.domain.deciding import Surroundings
 from bot.store import Store
@@ -111,6 +111,11 @@ class Roles:
         grants = (await self.surroundings()).authority_of(principal_id).grants
         shown = sorted(f"{g.role.value} of squad {g.squad}" if g.squad else g.role.value for g in grants)
         return ", ".join(shown) or Role.VIEWER.value
+
+    async def may_respond(self, by: Principal) -> bool:
+        """Whether somebody is a responder, or more, in any squad."""
+        authority = (await self.surroundings()).authority_of(by.id)
+        return not by.guest and any(authority.reaches(Role.RESPONDER, grant.squad) for grant in authority.grants)
 
     def owner_of(self, service: str | None) -> str | None:
         """The squad that a service belongs to."""

@@ -68,6 +68,17 @@ class Sweeps:
         self._recalled: set[str] = set()
         self._burns: dict[str, Burns] = {}
 
+    def replace(self, sweeps: Sequence[Sweep]) -> None:
+        """Go on with these; what another query taught is forgotten."""
+        before = {sweep.name: sweep for sweep in self.sweeps}
+        self.sweeps = tuple(sweeps)
+        for sweep in sweeps:
+            known = before.get(sweep.name, sweep)
+            if known.model_copy(update={"enabled": sweep.enabled}) != sweep:
+                self._recalled.add(sweep.name)
+                for kept in (self._watches, self._until, self._kept_at, self._burns):
+                    kept.pop(sweep.name, None)
+
     @property
     def anomalies(self) -> Anomalies:
         return self._anomalies

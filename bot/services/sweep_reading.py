@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from pydantic import JsonValue
 
-from connectors.model import Item, Objects, Payload, Series, SeriesSet
+from connectors.model import Effect, EvidenceKind, Item, Objects, Payload, Series, SeriesSet, Tool
 
 _LATELY = timedelta(minutes=10)
 _PENDING_S = 300.0
@@ -27,6 +27,11 @@ def series_of(payload: Payload, tool: str, *, source: str, at: datetime, step_s:
         Series(service=component, metric=metric, unit=unit, step_s=step_s, points=((at, value),))
         for component, metric, value, unit in count(payload.items, source, at)
     ]
+
+
+def watchable(tool: Tool) -> bool:
+    """Whether the answers of a tool can be judged: series, or objects that are counted."""
+    return tool.effect is Effect.READ and (tool.returns == {EvidenceKind.SERIES} or tool.name in _COUNTED)
 
 
 def _pods(items: Sequence[Item], _source: str, at: datetime) -> Iterator[_Counted]:

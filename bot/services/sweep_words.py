@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC
 
 from bot.domain.access import Principal
@@ -13,14 +13,16 @@ from bot.services.sweep_anomalies import Anomalies
 from bot.services.sweep_config import find
 
 _LISTED = 20
-_KNOWN = "list, run NAME, anomalies, answers, forget FINGERPRINT"
+_KNOWN = "list, run NAME, anomalies, answers, forget FINGERPRINT, discover"
 
 
 class SweepWords:
-    """`sweeps` gives what this process runs; None where another process does."""
+    """`sweeps` gives what this process runs; None where another process does. `discover` asks every source."""
 
-    def __init__(self, anomalies: Anomalies, sweeps: Callable[[], Sweeps | None]) -> None:
-        self._anomalies, self._sweeps = anomalies, sweeps
+    def __init__(
+        self, anomalies: Anomalies, sweeps: Callable[[], Sweeps | None], *, discover: Callable[[], Awaitable[str]]
+    ) -> None:
+        self._anomalies, self._sweeps, self._discover = anomalies, sweeps, discover
 
     async def __call__(self, text: str, by: Principal) -> str:
         """BotErrors are sentences for the person."""
@@ -34,6 +36,8 @@ class SweepWords:
                 return await self._run(rest.strip())
             case "anomalies":
                 return await self._found()
+            case "discover":
+                return _safe(await self._discover())
             case "answers":
                 return await self._answers()
             case "forget" | "unmute":

@@ -13,6 +13,7 @@ from bot.domain.investigation import Investigation
 from bot.domain.remediation import Proposal
 from bot.services.ask import Answered
 from bot.services.investigations import OpenRequest
+from bot.services.sweep_desk import Draft, Listed
 from bot.slack.anomaly_ports import AnomalyVerbs
 from bot.store import Outgoing, Posted, RoleBinding
 from bot.store.turns import Turns
@@ -100,6 +101,19 @@ class RoleVerbs(Protocol):
     ) -> str: ...
 
 
+class SweepVerbs(Protocol):
+    """`bot.services.sweep_desk.SweepDesk`, as far as Slack uses it. The sentences are safe to show."""
+
+    async def may(self, by: Principal) -> bool: ...
+    async def listed(self) -> Sequence[Listed]: ...
+    async def offered(self) -> Sequence[tuple[str, str]]: ...
+    async def save(self, draft: Draft, *, by: Principal) -> str: ...
+    async def pause(self, name: str, *, by: Principal) -> str: ...
+    async def resume(self, name: str, *, by: Principal) -> str: ...
+    async def run(self, name: str, *, by: Principal) -> str: ...
+    async def delete(self, name: str, *, by: Principal) -> str: ...
+
+
 @dataclass(frozen=True)
 class Extras:
     """Parts that may not be set up. Each callable gets the typed text and who typed it, and gives what to show.
@@ -119,6 +133,7 @@ class Extras:
     proposals: ProposalVerbs | None = None
     roles: RoleVerbs | None = None
     anomalies: AnomalyVerbs | None = None
+    sweep_desk: SweepVerbs | None = None
     follow_groups: Callable[[MembersOf], Awaitable[None]] | None = None
 
 

@@ -25,7 +25,8 @@ ASK_HELP = """*Ask one source in plain words*
 `/ask prometheus/main: p99 latency of checkout since 14:00`"""
 
 SWEEPS_HELP = """*Scheduled checks*
-`/sweeps list` · `/sweeps run NAME` · `/sweeps anomalies`
+`/sweeps` alone opens a form: make, change, pause, run and delete sweeps
+`/sweeps list` · `/sweeps run NAME` · `/sweeps anomalies` · `/sweeps discover`
 `/sweeps answers` shows what the buttons of alerts changed · `/sweeps forget FINGERPRINT` takes one back"""
 
 RUNBOOKS_HELP = """*Search the runbooks*

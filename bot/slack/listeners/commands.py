@@ -14,6 +14,7 @@ from bot.slack.blocks.home import investigation_line
 from bot.slack.blocks.text import escape, escape_line, from_slack
 from bot.slack.commands import Asked, SubCommand, Verb, parse_command
 from bot.slack.listeners.desk import Act, Desk, open_request
+from bot.slack.listeners.sweeps import SweepModals
 from bot.slack.ports import Questions, Words
 
 _S = InvestigationState
@@ -35,6 +36,7 @@ class Commands:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self.sweep_modals = SweepModals(desk)
 
     async def investigate(self, act: Act) -> str | None:
         parsed = parse_command(str(act.body.get("text") or ""))
@@ -122,7 +124,13 @@ class Commands:
             act.body, answer_message(answered), answer_message(answered, native_blocks=False)
         )
 
-    async def sweeps(self, act: Act) -> str:
+    async def sweeps(self, act: Act) -> str | None:
+        """Without words the modal; a guest hears why not."""
+        if self._desk.extras.sweep_desk is not None and not str(act.body.get("text") or "").strip():
+            if act.by.guest:
+                raise NotAllowed(GUEST)
+            await self.sweep_modals.opened(act)
+            return None
         return await self._words(self._desk.extras.sweeps, act, SWEEPS_HELP, "Scheduled checks are")
 
     async def runbooks(self, act: Act) -> str:

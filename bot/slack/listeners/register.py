@@ -15,6 +15,8 @@ from bot.slack.anomaly_blocks import DISMISS, INVESTIGATE, MUTE, SNOOZE, USEFUL
 from bot.slack.blocks.proposal import APPROVE, APPROVE_FORM, DETAILS, REJECT, REJECT_FORM, refused_modal
 from bot.slack.blocks.roles import FORM as ROLE_FORM
 from bot.slack.blocks.roles import GIVE, TAKE
+from bot.slack.blocks.sweeps import DELETE, EDIT, NEW, PAUSE, RESUME, RUN
+from bot.slack.blocks.sweeps import FORM as SWEEP_FORM
 from bot.slack.blocks.text import from_slack
 from bot.slack.incoming import Body, Place, action_of, is_human_message
 from bot.slack.listeners.actions import FEEDBACK, Actions
@@ -36,8 +38,9 @@ def register(app: AsyncApp, desk: Desk) -> None:
     """
     commands = Commands(desk)
     conversations, actions, home = Conversations(desk, commands), Actions(desk, commands), Home(desk)
-    roles = RoleBook(desk, home)
-    buttons = _buttons(desk, actions) | {GIVE: roles.ask, TAKE: roles.take}
+    roles, sweeps = RoleBook(desk, home), commands.sweep_modals
+    buttons = _buttons(desk, actions) | {GIVE: roles.ask, TAKE: roles.take, NEW: sweeps.new, EDIT: sweeps.edit}
+    buttons |= dict.fromkeys((PAUSE, RESUME, RUN, DELETE), sweeps.change)
     app.action(ANY)(_one_of({name: _click(desk, do) for name, do in buttons.items()}))
     app.event("app_mention")(_event(desk, conversations.mention))
     app.event("message")(_event(desk, conversations.message))
@@ -50,6 +53,7 @@ def register(app: AsyncApp, desk: Desk) -> None:
     app.view("rerun")(_form(desk, actions.rerun, field="since"))
     app.view(APPROVE_FORM)(_plain_form(desk, Proposals(desk).approve_sent))
     app.view(REJECT_FORM)(_form(desk, Proposals(desk).reject_sent, field="why"))
+    app.view(SWEEP_FORM)(_form(desk, sweeps.sent, field="what"))
     app.view(ROLE_FORM)(_form(desk, roles.sent, field="role"))
     app.view_closed(ANY)(_nothing)
 
