@@ -9,7 +9,10 @@ from pydantic import AwareDatetime, Field
 from bot.domain.access import Squad
 from bot.domain.evidence import Evidence, Finding, Gap, Hypothesis
 from bot.domain.states import Verdict
-from connectors.model import Change, Frozen, TimeWindow, Tool, ToolCall
+from connectors.model import Change, Frozen, JsonObject, TimeWindow, Tool, ToolCall
+
+_MOST_KEPT = 2_000
+"""Services named in the log of one investigation."""
 
 
 class IssueType(StrEnum):
@@ -69,6 +72,14 @@ class Setting(Frozen):
     sources: tuple[Source, ...] = ()
     environments: tuple[str, ...] = ("production",)
     default_window_minutes: int = 30
+
+    def kept(self) -> JsonObject:
+        """What the log keeps of it, for a replay: no tools, and of very many services the first."""
+        few = self.model_copy(update={"services": self.services[:_MOST_KEPT]})
+        told: JsonObject = few.model_dump(
+            mode="json", exclude={"sources": {"__all__": {"tools"}}}, exclude_defaults=True
+        )
+        return told
 
 
 class Analysis(Frozen):

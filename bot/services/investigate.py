@@ -193,7 +193,8 @@ class _Run:
     async def _analyze(self) -> Sequence[NewEvent]:
         question, setting = self.state.question, self._setting
         analysis = await self._reasoned(lambda reasoner: reasoner.analyze(question, setting))
-        return [self._event(EventKind.ANALYSIS_MADE, {"analysis": analysis.model_dump(mode="json")})]
+        told: JsonObject = {"analysis": analysis.model_dump(mode="json"), "setting": setting.kept()}
+        return [self._event(EventKind.ANALYSIS_MADE, told)]
 
     async def _plan(self) -> Sequence[NewEvent]:
         analysis = self.state.analysis

@@ -15,7 +15,7 @@ from typing import TypeVar
 from pydantic import AwareDatetime
 
 from bot.analysis import correlate
-from bot.domain.events import EventKind
+from bot.domain.events import Event, EventKind
 from bot.domain.evidence import Evidence
 from bot.domain.ids import investigation_stream
 from bot.domain.investigation import Investigation, Spent
@@ -41,6 +41,8 @@ class Recording(Frozen):
     evidence: tuple[Evidence, ...]
     ranked_at: AwareDatetime
     lost: int = 0
+    setting: Setting | None = None
+    """What surrounded the question then; None in recordings of before this was kept."""
 
 
 class Replayed(Frozen):
@@ -88,15 +90,32 @@ async def recall(store: Store, investigation_id: str) -> Recording:
         evidence=tuple(evidence),
         ranked_at=ranked[-1] if ranked else state.updated_at,
         lost=len(ids) - len(evidence),
+        setting=_setting_of(events),
     )
+
+
+def _setting_of(events: Sequence[Event]) -> Setting | None:
+    """The surroundings of the newest reading of the question."""
+    told = [e.payload.get("setting") for e in events if e.kind is EventKind.ANALYSIS_MADE]
+    return Setting.model_validate(told[-1]) if told and told[-1] is not None else None
+
+
+def _surroundings(then: Setting | None, today: Setting) -> Setting:
+    """Services, owners and sources of then, with the tools that today's sources of the same name have."""
+    if then is None:
+        return today
+    tools = {source.name: source.tools for source in today.sources}
+    sources = [s.model_copy(update={"tools": tools.get(s.name, ())}) for s in then.sources]
+    return then.model_copy(update={"sources": tuple(sources)})
 
 
 async def replay(
     recording: Recording, *, reasoner: Reasoner | Metered, setting: Setting | None = None, budget_usd: float = 5.0
 ) -> Replayed:
-    """Run it again. `setting` offers the tools of today to a reasoner that asks for further reads."""
+    """Run it again in the surroundings of then; `setting` offers the tools of today to one who asks for more reads."""
     tab = Tab(budget_usd)
-    run = _Replay(recording, reasoner.begin(tab) if isinstance(reasoner, Metered) else reasoner, setting or Setting())
+    around = _surroundings(recording.setting, setting or Setting())
+    run = _Replay(recording, reasoner.begin(tab) if isinstance(reasoner, Metered) else reasoner, around)
     return await run.go(tab)
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from bot.domain.investigation import Investigation
+from bot.domain.question import CaseFile, Service, Setting
 from bot.errors import InvalidRequest, UnknownId
 from bot.reasoning.rules import RulesReasoner
 from bot.services.evals import evaluate, save_eval
 from bot.services.replay import Recording, differences, recall, replay
-from connectors.model import Change, Changes, LogGroup, Logs, Payload, SystemClock
+from connectors.model import Change, Changes, LogGroup, Logs, Payload, SystemClock, ToolCall
 from tests.reasoning.test_claude import claude
 from tests.support.claude_server import Asked, ClaudeServer, Say, sensible, step_of
 from tests.support.doubles import Behaviour
@@ -61,6 +63,31 @@ async def test_the_same_code_says_the_same_and_asks_no_source(url: str) -> None:
     assert done.report is not None
     assert again.report.synthesis.hypotheses == done.report.synthesis.hypotheses
     assert again.report.backed == done.report.backed
+
+
+async def test_the_surroundings_of_then_are_kept_with_the_tools_of_today(url: str) -> None:
+    async with house(url, incident()) as parts:
+        done = await _done(parts)
+        recording = await recall(parts.store, done.id)
+        today = await parts.setting()
+    assert recording.setting is not None
+    assert [s.name for s in recording.setting.services] == [s.name for s in today.services]
+    assert [s.name for s in recording.setting.sources] == [s.name for s in today.sources]
+    assert not any(s.tools for s in recording.setting.sources)
+    then = recording.setting.model_copy(update={"services": (Service(name="long-gone", depends_on=("ledger",)),)})
+    then = Setting.model_validate(then.kept())
+    again = await replay(recording.model_copy(update={"setting": then}), reasoner=_Curious(), setting=today)
+    assert again.missing == 0
+    assert again.changes == ()
+
+
+class _Curious(RulesReasoner):
+    """Rules that look at what surrounds the question."""
+
+    async def follow_up(self, case: CaseFile) -> Sequence[ToolCall]:
+        assert [s.name for s in case.setting.services] == ["long-gone"]
+        assert all(source.tools for source in case.setting.sources)
+        return await super().follow_up(case)
 
 
 async def test_lost_evidence_changes_the_answer_and_is_told(url: str) -> None:
