@@ -92,13 +92,13 @@ class Small:
 
     def __init__(self, *, connector: SmallDatabase, execute: Execute, store: Store, clock: Clock) -> None:
         self.connector, self.clock = connector, clock
-        self._execute, self._store = execute, store
+        self.execute, self._store = execute, store
 
     def ask(self, writer: QueryWriter | None = None) -> Ask:
         infos = [SourceInfo(self.connector.name, "postgresql", "production")]
-        catalogue = Catalogue(execute=self._execute, infos=infos, squads=[])
+        catalogue = Catalogue(execute=self.execute, infos=infos, squads=[])
         history = self._store.query_history
-        return Ask(execute=self._execute, catalogue=catalogue, history=history, clock=self.clock, writer=writer)
+        return Ask(execute=self.execute, catalogue=catalogue, history=history, clock=self.clock, writer=writer)
 
 
 @pytest.fixture
