@@ -121,4 +121,6 @@ def too_large(name: str) -> Rejected:
 def _from_status(error: ApiError, config: ElasticsearchConfig, name: str) -> ConnectorError:
     headers = {key.lower(): value for key, value in error.meta.headers.items()}
     body = error.body if isinstance(error.body, str) else json.dumps(error.body, default=str)
+    if "media_type_header_exception" in body:
+        return Misconfigured(f"{name} does not speak the API of Elasticsearch 8. Older servers are not read.")
     return status_error(Reply(error.meta.status, headers, body.encode("utf-8", "replace")), name, config.secrets)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -94,9 +95,23 @@ class Reader:
         where = self._namespaces(namespace) if resource.namespaced else ("",)
         selectors = {"fieldSelector": field_selector, "labelSelector": label_selector}
         pages = await asyncio.gather(
-            *(self._pages(plural, one, selectors, metadata_only=metadata_only) for one in where)
+            *(self._attempt(partial(self._pages, plural, one, selectors, metadata_only=metadata_only)) for one in where)
         )
-        return [entry for page in pages for entry in page]
+        return self._readable(plural, dict(zip(where, pages, strict=True)))
+
+    def _readable(self, plural: str, pages: Mapping[str, list[JsonObject] | ConnectorError]) -> list[JsonObject]:
+        """What could be read of several namespaces, the others noted; the first error when none could."""
+        errors = {where: found for where, found in pages.items() if isinstance(found, ConnectorError)}
+        if len(errors) == len(pages):
+            raise next(iter(errors.values()))
+        for where, error in errors.items():
+            self.cut.add(plural)  # so that nothing in there is called missing
+            self.notes.append(f"{plural} of {where} not read: {_short(error)}")
+        return [entry for found in pages.values() if not isinstance(found, ConnectorError) for entry in found]
+
+    def whole(self, plural: str, found: Mapping[str, list[JsonObject] | None]) -> list[JsonObject] | None:
+        """A listing that is complete, by which something may be called missing; else None."""
+        return None if plural in self.cut else found[plural]
 
     async def gather(self, *plurals: str, namespace: str = "") -> dict[str, list[JsonObject] | None]:
         """Several kinds at once. What cannot be read is None, with a note; if nothing can, the first error rises."""

@@ -30,7 +30,10 @@ class NetworkTools(Tools):
         if endpoints is None:
             older = {"endpoints": partial(reader.listing, "endpoints", namespace=arguments.namespace)}
             endpoints = (await reader.partial(older, required=False))["endpoints"]
-        items = [service_item(entry, endpoints, found["pods"]) for entry in found["services"] or ()]
+        if reader.cut & {"endpointslices", "endpoints"}:
+            endpoints = None
+        pods = reader.whole("pods", found)
+        items = [service_item(entry, endpoints, pods) for entry in found["services"] or ()]
         items = [entry for entry in items if _concerns(entry, arguments.services)]
         items.sort(key=lambda entry: (entry.fields.get("problem") is None, entry.name))
         return self.objects(items, reader, namespace=arguments.namespace)
@@ -55,11 +58,11 @@ class NetworkTools(Tools):
         for namespace, members in _by_namespace(of_services(workloads, arguments.services)).items():
             existing = existing_in(
                 namespace,
-                config_maps=found["configmaps"],
+                config_maps=reader.whole("configmaps", found),
                 secret_keys=_names_in(secrets, namespace),
-                service_accounts=found["serviceaccounts"],
-                claims=found["persistentvolumeclaims"],
-                services=found["services"],
+                service_accounts=reader.whole("serviceaccounts", found),
+                claims=reader.whole("persistentvolumeclaims", found),
+                services=reader.whole("services", found),
             )
             items += [entry for workload in members for entry in reference_items(workload, existing)]
         return self.objects(items, reader, namespace=arguments.namespace)
@@ -69,7 +72,8 @@ class NetworkTools(Tools):
         if not self.config.read_secret_names:
             return None
         try:
-            return await reader.secret_names(namespace)
+            names = await reader.secret_names(namespace)
+            return None if "secrets" in reader.cut else names
         except ConnectorError as error:
             reader.notes.append(f"names of Secrets not read: {str(error).rstrip('.')}")
             return None

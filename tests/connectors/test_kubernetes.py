@@ -194,6 +194,21 @@ async def test_one_forbidden_kind_is_a_gap_and_not_a_failure() -> None:
             await ask(server, "list_pods", {"token": "wrong"})
 
 
+async def test_one_forbidden_namespace_is_a_gap_and_nothing_in_it_is_missing() -> None:
+    double = KubernetesDouble(cluster(), forbidden_namespaces=frozenset({"closed"}))
+    settings = {"namespaces": (NAMESPACE, "closed")}
+    async with double as server:
+        pods = await ask(server, "list_pods", settings)
+        references = await ask(server, "check_references", settings)
+        with pytest.raises(Unauthorized):
+            await ask(server, "list_pods", {"namespaces": ("closed",)})
+    assert by_name(pods)
+    assert pods.truncated == "pods of closed not read: the account may not list them"
+    assert references.truncated is not None
+    assert "configmaps of closed not read" in references.truncated
+    assert "web:ConfigMap/web-config[db_host]" not in by_name(references)
+
+
 async def test_endpoints_where_there_are_no_slices() -> None:
     objects = cluster()
     address = {"addresses": [{"ip": "10.0.0.1"}], "notReadyAddresses": [{"ip": "10.0.0.2"}]}

@@ -64,10 +64,12 @@ class KubernetesDouble:
         forbidden: frozenset[str] = frozenset(),
         allowed: frozenset[tuple[str, str]] = frozenset({("list", "pods")}),
         absent: frozenset[str] = frozenset(),
+        forbidden_namespaces: frozenset[str] = frozenset(),
     ) -> None:
         self.objects = {plural: list(found) for plural, found in objects.items()}
         self.logs = dict(logs or {})
         self.forbidden, self.allowed, self.absent = forbidden, allowed, absent
+        self.forbidden_namespaces = forbidden_namespaces
         self.requests: list[str] = []
         self.refused_writes: list[str] = []
         self.secret_values_sent = 0
@@ -131,7 +133,7 @@ class KubernetesDouble:
     def _list(self, plural: str, namespace: str | None, request: web.Request) -> Any:
         if plural in self.absent:
             raise StatusError(404, "NotFound", "the server could not find the requested resource")
-        if plural in self.forbidden:
+        if plural in self.forbidden or namespace in self.forbidden_namespaces:
             raise StatusError(403, "Forbidden", f'{plural} is forbidden: User "reader" cannot list resource "{plural}"')
         found = [o for o in self.objects.get(plural, []) if namespace in (None, o["metadata"].get("namespace"))]
         found = [o for o in found if _selected(o, request.query.get("fieldSelector", ""))]
