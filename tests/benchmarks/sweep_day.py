@@ -133,7 +133,7 @@ async def day(services: int, minutes: int, *, faults: int, seed: int) -> dict[st
 async def _sweep(shop: Shop, store: Store, minutes: int) -> dict[str, object]:
     clock, behaviour = Hands(), Behaviour()
     connector = DoubleConnector(name="double/main", behaviour=behaviour, clock=clock)
-    room = Limits(max_points=10_000_000, max_bytes=2_000_000_000, deadline_s=120.0)
+    room = Limits(max_rows=1_000_000, max_points=10_000_000, max_bytes=2_000_000_000, deadline_s=120.0)
     execute = Execute({"double/main": (connector, room)}, clock=clock)
     anomalies = Anomalies(store=store, clock=clock)
     sweep = Sweep(name="day", source="double/main", tool="read_rows", limits=SIGNAL_LIMITS)
