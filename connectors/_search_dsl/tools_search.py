@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from pydantic import JsonValue
 
+from connectors._guarded import guarded
 from connectors._sampling import Line
 from connectors._search_dsl.answers import (
     LINE_COLUMNS,
@@ -35,8 +36,7 @@ from connectors._search_dsl.session import DslSession
 from connectors._search_dsl.shared_traces import SHARED_COLUMNS, shared_rows
 from connectors._search_dsl.tools_base import Tools
 from connectors.base import Answer, Ask, tool
-from connectors.errors import Rejected
-from connectors.guards import GuardLimits, Refused, guard
+from connectors.guards import GuardLimits
 from connectors.model import Column, EvidenceKind, JsonObject, Rows, Text, TimeWindow
 
 _MOST_WITH_CONTEXT = 5
@@ -142,9 +142,7 @@ class SearchTools(Tools):
     @tool("Run one reading request of the REST API, after the guard.", returns=[EvidenceKind.TEXT, EvidenceKind.ROWS])
     async def run_query(self, arguments: QueryArguments, ask: Ask) -> Answer:
         limits = GuardLimits(max_rows=ask.limits.max_rows, max_hits=ask.limits.max_rows)
-        judged = guard(arguments.request, dialect="elasticsearch", limits=limits)
-        if isinstance(judged, Refused):
-            raise Rejected(judged.reason)
+        judged = guarded(arguments.request, dialect="elasticsearch", limits=limits)
         request = json.loads(judged.text)
         session = await self.session(ask)
         session.notes += judged.notes

@@ -8,13 +8,14 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
+from connectors._guarded import guarded
 from connectors._linked import LinkedConnector
 from connectors.base import Answer, Arguments, Ask, ErrorTypes, NoArguments, tool
 from connectors.bigquery.cells import row
 from connectors.bigquery.config import BigqueryConfig
 from connectors.bigquery.link import BigqueryLink, Estimate
 from connectors.errors import Rejected
-from connectors.guards import GuardLimits, Refused, guard
+from connectors.guards import GuardLimits
 from connectors.model import (
     Column,
     EvidenceKind,
@@ -123,9 +124,7 @@ class BigqueryConnector(LinkedConnector[BigqueryConfig, BigqueryLink]):
 
     def _judged(self, sql: str, limits: Limits) -> str:
         own = GuardLimits(max_rows=limits.max_rows + 1, require_partition_filter=self.config.require_partition_filter)
-        judged = guard(sql, dialect="bigquery", limits=own)
-        if isinstance(judged, Refused):
-            raise Rejected(judged.reason)
+        judged = guarded(sql, dialect="bigquery", limits=own)
         return judged.text
 
     def _check_cost(self, told: Estimate, limits: Limits) -> None:

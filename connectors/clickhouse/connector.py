@@ -8,13 +8,13 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from connectors._guarded import guarded
 from connectors._linked import LinkedConnector
 from connectors.base import Answer, Arguments, Ask, ErrorTypes, NoArguments, tool
 from connectors.clickhouse import items, queries
 from connectors.clickhouse.config import ClickhouseConfig
 from connectors.clickhouse.link import ClickhouseLink, Rows, table
-from connectors.errors import Rejected
-from connectors.guards import GuardLimits, Refused, guard
+from connectors.guards import GuardLimits
 from connectors.model import (
     EvidenceKind,
     Health,
@@ -71,9 +71,7 @@ class ClickhouseConnector(LinkedConnector[ClickhouseConfig, ClickhouseLink]):
 
     @tool("Run one guarded SELECT.", returns=[EvidenceKind.ROWS])
     async def run_query(self, arguments: SqlArguments, ask: Ask) -> Answer:
-        judged = guard(arguments.sql, dialect="clickhouse", limits=GuardLimits(max_rows=ask.limits.max_rows + 1))
-        if isinstance(judged, Refused):
-            raise Rejected(judged.reason)
+        judged = guarded(arguments.sql, dialect="clickhouse", limits=GuardLimits(max_rows=ask.limits.max_rows + 1))
         return self._rows(await self.link.query(judged.text, ask.limits), judged.text, ask)
 
     @tool("Queries that run now, longest first, with rows read and memory.", returns=[EvidenceKind.OBJECTS])

@@ -7,6 +7,7 @@ from abc import abstractmethod
 from elastic_transport import ApiError
 from pydantic import JsonValue
 
+from connectors._guarded import guarded
 from connectors._search_dsl.anomalies import (
     anomaly_body,
     anomaly_pipeline,
@@ -26,7 +27,7 @@ from connectors._search_dsl.tools_base import Tools
 from connectors.base import Answer, Ask, tool
 from connectors.elasticsearch.pipelines import Pipeline, documents_pipeline, failures_pipeline, times_by_trace
 from connectors.errors import Malformed, Rejected
-from connectors.guards import GuardLimits, Refused, guard
+from connectors.guards import GuardLimits
 from connectors.model import Column, EvidenceKind, JsonObject, Rows, TimeWindow
 
 ESQL = "esql"
@@ -42,9 +43,7 @@ class EsqlTools(Tools):
 
     @tool("Run one ES|QL pipeline, after the guard.", returns=[EvidenceKind.ROWS])
     async def run_esql(self, arguments: EsqlArguments, ask: Ask) -> Answer:
-        judged = guard(arguments.query, dialect="esql", limits=GuardLimits(max_rows=ask.limits.max_rows))
-        if isinstance(judged, Refused):
-            raise Rejected(judged.reason)
+        judged = guarded(arguments.query, dialect="esql", limits=GuardLimits(max_rows=ask.limits.max_rows))
         session = await self.session(ask)
         if not await self.has_esql(session):
             raise Rejected(f"{self.name} does not speak ES|QL. Use run_query.")

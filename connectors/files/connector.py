@@ -11,13 +11,14 @@ from typing import Any, ClassVar
 import duckdb
 from pydantic import Field
 
+from connectors._guarded import guarded
 from connectors._log_groups import LogLine, group_lines
 from connectors.base import Answer, Arguments, Ask, Connector, ErrorTypes, NoArguments, tool
 from connectors.errors import ConnectorError, NotFound, Rejected, Unavailable
 from connectors.files import engine, folder, series
 from connectors.files.config import FilesConfig
 from connectors.files.lines import Reader
-from connectors.guards import GuardLimits, Refused, guard
+from connectors.guards import GuardLimits
 from connectors.model import (
     Clock,
     Column,
@@ -105,9 +106,7 @@ class FilesConnector(Connector[FilesConfig]):
 
     @tool("Run one guarded SELECT over the CSV, Parquet and JSON files.", returns=[EvidenceKind.ROWS])
     async def run_query(self, arguments: SqlArguments, ask: Ask) -> Answer:
-        judged = guard(arguments.sql, dialect="duckdb", limits=GuardLimits(max_rows=ask.limits.max_rows + 1))
-        if isinstance(judged, Refused):
-            raise Rejected(judged.reason)
+        judged = guarded(arguments.sql, dialect="duckdb", limits=GuardLimits(max_rows=ask.limits.max_rows + 1))
         found = await self._scan()
         table = await self._engine.run(found.tables, functools.partial(_query, found.tables, judged.text, ask.limits))
         source = SourceRef(query=judged.text, language="duckdb")

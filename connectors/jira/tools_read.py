@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from connectors._guarded import guarded
 from connectors._json import text
 from connectors.base import Answer, Ask, tool
-from connectors.errors import Rejected
-from connectors.guards import Refused, guard
 from connectors.jira.arguments import IssueArguments, SearchArguments, SimilarArguments
 from connectors.jira.tickets import likeness, ticket, words_of
 from connectors.jira.tools_base import Tools
@@ -22,9 +21,7 @@ class ReadTools(Tools):
 
     @tool("Run a JQL search.", returns=[EvidenceKind.OBJECTS])
     async def search_issues(self, arguments: SearchArguments, ask: Ask) -> Answer:
-        judged = guard(arguments.jql, dialect="jql")
-        if isinstance(judged, Refused):
-            raise Rejected(judged.reason)
+        judged = guarded(arguments.jql, dialect="jql")
         reading, limit = self.reading(ask), min(arguments.limit, ask.limits.max_rows)
         found = await self.search(reading, judged.text, most=limit + 1)
         if len(found) > limit:

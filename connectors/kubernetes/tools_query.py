@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+from connectors._guarded import guarded
 from connectors.base import Answer, Ask, tool
 from connectors.errors import Rejected
-from connectors.guards import Refused, guard
 from connectors.kubernetes.arguments import LogScope, QueryArguments
 from connectors.kubernetes.cluster import (
     configmap_item,
@@ -46,9 +46,7 @@ class QueryTools(StateTools):
         returns=[EvidenceKind.OBJECTS, EvidenceKind.LOGS],
     )
     async def run_query(self, arguments: QueryArguments, ask: Ask) -> Answer:
-        judged = guard(arguments.command, dialect="kubernetes")
-        if isinstance(judged, Refused):
-            raise Rejected(judged.reason)
+        judged = guarded(arguments.command, dialect="kubernetes")
         reading = reading_of(judged.text)
         scope = _checked_scope(reading)
         if reading.log:

@@ -8,11 +8,12 @@ from typing import ClassVar
 
 from pydantic import JsonValue, ValidationError
 
+from connectors._guarded import guarded
 from connectors._json import iso, text
 from connectors._linked import LinkedConnector
 from connectors.base import Answer, Ask, NoArguments, tool
 from connectors.errors import Malformed, NotFound, Rejected, Unauthorized
-from connectors.guards import GuardLimits, Refused, guard
+from connectors.guards import GuardLimits
 from connectors.http import HttpClient
 from connectors.loki import api
 from connectors.loki.arguments import LogqlArguments, RangeArguments
@@ -125,9 +126,7 @@ class LokiConnector(LogTools, LinkedConnector[LokiConfig, HttpClient]):
 
     def _guarded(self, logql: str, limits: Limits) -> str:
         bounds = GuardLimits(max_rows=limits.max_rows, max_range_s=self.config.max_range_days * 86_400)
-        judged = guard(logql, dialect="logql", limits=bounds)
-        if isinstance(judged, Refused):
-            raise Rejected(judged.reason)
+        judged = guarded(logql, dialect="logql", limits=bounds)
         return judged.text
 
 

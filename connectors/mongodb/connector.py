@@ -9,10 +9,11 @@ from bson import json_util
 from pydantic import Field
 from pymongo.errors import OperationFailure
 
+from connectors._guarded import guarded
 from connectors._linked import LinkedConnector
 from connectors.base import Answer, Arguments, Ask, ErrorTypes, NoArguments, tool
 from connectors.errors import ConnectorError, Rejected
-from connectors.guards import GuardLimits, Refused, guard
+from connectors.guards import GuardLimits
 from connectors.model import (
     Column,
     EvidenceKind,
@@ -78,9 +79,7 @@ class MongodbConnector(LinkedConnector[MongodbConfig, MongoLink]):
 
     @tool("Run one guarded reading command: find, aggregate, count, distinct.", returns=[EvidenceKind.ROWS])
     async def run_query(self, arguments: CommandArguments, ask: Ask) -> Answer:
-        judged = guard(arguments.command, dialect="mongodb", limits=GuardLimits(max_rows=ask.limits.max_rows + 1))
-        if isinstance(judged, Refused):
-            raise Rejected(judged.reason)
+        judged = guarded(arguments.command, dialect="mongodb", limits=GuardLimits(max_rows=ask.limits.max_rows + 1))
         try:
             command = json_util.loads(judged.text)
         except (ValueError, TypeError, KeyError) as error:

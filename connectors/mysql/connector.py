@@ -9,10 +9,11 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from connectors import _database_items as shared
+from connectors._guarded import guarded
 from connectors._linked import LinkedConnector
 from connectors.base import Answer, Arguments, Ask, ErrorTypes, NoArguments, tool
-from connectors.errors import ConnectorError, Rejected
-from connectors.guards import GuardLimits, Refused, guard
+from connectors.errors import ConnectorError
+from connectors.guards import GuardLimits
 from connectors.model import (
     Column,
     EvidenceKind,
@@ -92,9 +93,7 @@ class MysqlConnector(LinkedConnector[MysqlConfig, MysqlLink]):
 
     @tool("Run one guarded SELECT.", returns=[EvidenceKind.ROWS])
     async def run_query(self, arguments: SqlArguments, ask: Ask) -> Answer:
-        judged = guard(arguments.sql, dialect="mysql", limits=GuardLimits(max_rows=ask.limits.max_rows + 1))
-        if isinstance(judged, Refused):
-            raise Rejected(judged.reason)
+        judged = guarded(arguments.sql, dialect="mysql", limits=GuardLimits(max_rows=ask.limits.max_rows + 1))
         table = await self.link.answer(judged.text, ask)
         return Answer(table.payload(), self._source(judged.text), truncated=table.truncated, bytes=table.bytes)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from connectors._guarded import guarded
 from connectors._sampling import FAILURE_WORDS, spellings
-from connectors.errors import Rejected
-from connectors.guards import GuardLimits, Refused, guard
+from connectors.guards import GuardLimits
 from connectors.guards.pipes import Rules, cut
 from connectors.model import Limits, TimeWindow
 
@@ -67,9 +67,7 @@ def with_words(text: str) -> str:
 
 def free(nrql: str, span: TimeWindow, limits: Limits) -> tuple[str, tuple[str, ...]]:
     """A query of a person: guarded, with the window when it names none, and what the guard changed."""
-    judged = guard(nrql, dialect="nrql", limits=GuardLimits(max_rows=min(MAX_ROWS, limits.max_rows)))
-    if isinstance(judged, Refused):
-        raise Rejected(judged.reason)
+    judged = guarded(nrql, dialect="nrql", limits=GuardLimits(max_rows=min(MAX_ROWS, limits.max_rows)))
     return judged.text + ("" if _names_a_time(judged.text) else since(span)), judged.notes
 
 

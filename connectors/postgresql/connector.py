@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from connectors import _database_items as shared
+from connectors._guarded import guarded
 from connectors._linked import LinkedConnector
 from connectors.base import Answer, Arguments, Ask, ErrorTypes, NoArguments, tool
-from connectors.errors import ConnectorError, Rejected
-from connectors.guards import Refused, guard
+from connectors.errors import ConnectorError
 from connectors.model import (
     Column,
     EvidenceKind,
@@ -92,9 +92,7 @@ class PostgresqlConnector(WriteTools, LinkedConnector[PostgresqlConfig, Postgres
 
     @tool("Run one guarded SELECT.", returns=[EvidenceKind.ROWS])
     async def run_query(self, arguments: SqlArguments, ask: Ask) -> Answer:
-        judged = guard(arguments.sql, dialect="postgres")
-        if isinstance(judged, Refused):
-            raise Rejected(judged.reason)
+        judged = guarded(arguments.sql, dialect="postgres")
         table = await self.link.table(judged.text, ask)
         return Answer(table.payload(), self._source(judged.text), truncated=table.truncated, bytes=table.bytes)
 

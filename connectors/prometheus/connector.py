@@ -8,10 +8,10 @@ from typing import Any
 
 from pydantic import Field
 
+from connectors._guarded import guarded
 from connectors._linked import LinkedConnector
 from connectors.base import Answer, Arguments, Ask, NoArguments, tool
 from connectors.errors import Malformed, NotFound, Rejected
-from connectors.guards import Refused, guard
 from connectors.model import (
     Column,
     EvidenceKind,
@@ -203,9 +203,7 @@ class PrometheusConnector(SearchTools, LinkedConnector[PrometheusConfig, Prometh
         return span
 
     def _guarded(self, promql: str, limits: Limits) -> str:
-        judged = guard(promql, dialect="promql")
-        if isinstance(judged, Refused):
-            raise Rejected(judged.reason)
+        judged = guarded(promql, dialect="promql")
         return judged.text
 
     def _series_source(self, queries: Sequence[Query], span: TimeWindow, step_s: float) -> SourceRef:
