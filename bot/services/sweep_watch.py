@@ -123,6 +123,8 @@ class Watch:
     def adopt(self, places: Sequence[Place]) -> NDArray[np.intp]:
         """Give room to series that were watched before; their rows."""
         first = len(self._places)
+        if first + len(places) > self._room:
+            self._grow(first + len(places))
         for place in places:
             if place.key in self._places:
                 raise ValueError("a series was kept twice")
@@ -133,6 +135,8 @@ class Watch:
 
     def learn(self, series: Sequence[Series], *, query: str, until: float, judge_s: float = _JUDGED_S) -> Tick:
         """The first look: learn from history, and tell only what began in the last `judge_s` and still lasts."""
+        if min(len(series), _MOST_SERIES) > self._room:
+            self._grow(min(len(series), _MOST_SERIES))
         newest = max((at.timestamp() for one in series for at, _ in one.points[-1:]), default=0.0)
         tick = self.feed(series, query=query, learning=True, until=until, learn_until=min(newest, until) - judge_s)
         tick.new = [signal for signal in tick.new if self._places[signal.key].odd is signal]
@@ -195,7 +199,7 @@ class Watch:
         if self._free:
             return self._free.pop()
         if len(self._places) >= self._room:
-            self._grow()
+            self._grow(len(self._places) + 1)
         return len(self._places)
 
     def _make_room(self, tick: Tick) -> bool:
@@ -214,15 +218,18 @@ class Watch:
             self._free.extend(rows.tolist())
         return bool(gone)
 
-    def _grow(self) -> None:
-        rows = np.arange(self._room)
-        larger = Detector(self._room * 2, self._tuning)
-        larger.restore(rows, self._detector.state(rows))
-        self._detector, self._room = larger, self._room * 2
-        self._recent = np.vstack([self._recent, np.full_like(self._recent, np.nan)])
-        self._missing = np.concatenate([self._missing, np.zeros_like(self._missing)])
-        self._jumps = np.concatenate([self._jumps, np.zeros_like(self._jumps)])
-        self._young = np.concatenate([self._young, np.ones_like(self._young)])
+    def _grow(self, least: int) -> None:
+        """Room for `least` series and a few more: every place costs work at each tick, also an empty one."""
+        before, rows = self._room, np.arange(self._room)
+        self._room = -(-max(least, before + before // 4) // _FIRST_PLACES) * _FIRST_PLACES
+        larger = Detector(self._room, self._tuning)
+        if self._places:
+            larger.restore(rows, self._detector.state(rows))
+        self._detector, more = larger, self._room - before
+        self._recent = np.vstack([self._recent, np.full((more, _RECENT), np.nan)])
+        self._missing = np.concatenate([self._missing, np.zeros(more, dtype=np.int64)])
+        self._jumps = np.concatenate([self._jumps, np.zeros(more, dtype=np.int64)])
+        self._young = np.concatenate([self._young, np.ones(more, dtype=bool)])
 
     def _step(self, at: float, column: dict[int, float], *, learning: bool, tick: Tick) -> None:
         rows = np.fromiter(column, dtype=np.intp, count=len(column))

@@ -63,7 +63,7 @@ class Tails(PerSeries):
 
     def _refresh(self, rows: NDArray[np.intp]) -> None:
         counts = self._counts[rows]
-        above = counts[:, :, ::-1].cumsum(axis=2)
+        above = counts[:, :, ::-1].cumsum(axis=2, dtype=np.int32)
         least = _TAIL * above[:, :, -1:].astype(np.float64)
         start = np.clip(np.count_nonzero(above > least, axis=2) - 1, 0, _BINS - 1)
         edge = _LOW + _STEP * (start + 1.0)
