@@ -73,18 +73,17 @@ class Address(NamedTuple):
 
 
 def variables_of(cluster: Cluster, container: JsonObject) -> dict[str, str]:
-    """Variables of a container by name, those from ConfigMaps too, as far as their values are known."""
-    known = cluster.config_values
+    """Variables of a container by name, those told elsewhere too, as far as their values are known."""
+    elsewhere = {"ConfigMap": cluster.config_values, "Secret": cluster.declared_values}
     values: dict[str, str] = {}
     for source in objects(container, "env_from"):
-        if text(source, "from") == "ConfigMap":
-            values |= known.get(text(source, "ref") or "", {})
+        values |= elsewhere.get(text(source, "from") or "", {}).get(text(source, "ref") or "", {})
     for entry in objects(container, "env"):
-        name = text(entry, "name") or ""
-        if text(entry, "from") == "ConfigMap":
-            values[name] = known.get(text(entry, "ref") or "", {}).get(text(entry, "key") or "", "")
-        else:
+        name, known = text(entry, "name") or "", elsewhere.get(text(entry, "from") or "")
+        if known is None:
             values[name] = text(entry, "value") or ""
+        else:
+            values[name] = known.get(text(entry, "ref") or "", {}).get(text(entry, "key") or "", "")
     return values
 
 
@@ -157,7 +156,7 @@ def _judge(cluster: Cluster, workload: Thing, address: Address) -> tuple[float, 
     if service is not None:
         ports = ports_of(service)
         if address.port is None or not ports or address.port in ports or service.said("type") == "ExternalName":
-            return _of_another(cluster, address, service)
+            return _of_another(cluster, workload, address, service)
         return 0.94, f"Service {service.name} has port {', '.join(map(str, sorted(ports)))} only", line
     if cluster.workload_of(address.host):
         # The name is right; its Service is what is missing.
@@ -180,10 +179,19 @@ def _unwell(cluster: Cluster, workload: Thing) -> bool:
     return unread or any(not flag(p.fields, "ready") or p.count("restarts") for p in pods)
 
 
-def _of_another(cluster: Cluster, address: Address, service: Thing) -> tuple[float, str, Line | None] | None:
+_STORES = frozenset({1433, 2181, 3306, 5432, 5672, 6379, 8848, 9042, 9092, 9200, 11211, 27017})
+"""Ports of databases, caches and queues: a variable named after a service may well tell where that keeps its data."""
+
+
+def _of_another(
+    cluster: Cluster, workload: Thing, address: Address, service: Thing
+) -> tuple[float, str, Line | None] | None:
     """A variable named after one Service that leads to quite another."""
     about = _bare(_HOST_NAME.sub("", address.variable))
-    meant = next((n for n in cluster.services if _bare(n) == about and n != service.name), None)
+    own = {workload.name, workload.app, service.name}
+    meant = next((n for n in cluster.services if _bare(n) == about and n not in own), None)
+    if _STORES & ({address.port} | ports_of(service)):
+        return None
     others = {w.app for w in cluster.workloads} & {service.name, service.app}
     if meant is None or not others or SequenceMatcher(None, about, _bare(service.name)).ratio() >= _ALIKE:
         return None

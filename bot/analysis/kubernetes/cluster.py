@@ -11,10 +11,10 @@ from functools import cached_property
 from bot.analysis.facts import Facts
 from bot.analysis.graph import Graph, build
 from bot.analysis.kubernetes.moves import LATENCY, Move, moves_of
-from connectors.kubernetes.reading import flag, labels_of, mapping, number, objects, text, texts
+from connectors.kubernetes.reading import flag, labels_of, mapping, number, objects, stamp, text, texts
 from connectors.model import Change, Item, JsonObject, LogGroup
 
-_RECENT = timedelta(hours=1)
+_RECENT, _LATELY = timedelta(hours=1), timedelta(hours=2)
 WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet")
 _CONTROL_PLANE = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
 
@@ -194,6 +194,11 @@ class Cluster:
         """Values of ConfigMaps by name and key, as far as they are shown."""
         return {c.name: labels_of(c.fields, "values") for c in self.of("ConfigMap")}
 
+    @cached_property
+    def declared_values(self) -> dict[str, dict[str, str]]:
+        """What declared Secrets tell besides what is secret, by name and key: hosts, ports, users."""
+        return {s.name: labels_of(s.fields, "values") for s in self.of("Secret")}
+
     def node_down(self, name: str) -> bool:
         node = self.nodes.get(name)
         return node is not None and not flag(node.fields, "ready")
@@ -257,6 +262,12 @@ def plain_containers(pod: Thing) -> list[JsonObject]:
 
 def template_containers(workload: Thing) -> list[JsonObject]:
     return [c for c in workload.parts("template", "containers") if not flag(c, "init")]
+
+
+def ended_lately(cluster: Cluster, container: JsonObject) -> bool:
+    """Whether its last end is news: within two hours, or at a time that is not known."""
+    ended = stamp(container.get("last_finished_at")) or stamp(container.get("finished_at"))
+    return ended is None or cluster.now - ended <= _LATELY
 
 
 def pod_is_ready(pod: Thing) -> bool:

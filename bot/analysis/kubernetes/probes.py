@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from bot.analysis.kubernetes.cluster import Cluster, Thing, plain_containers
+from bot.analysis.kubernetes.cluster import Cluster, Thing, ended_lately, plain_containers
 from bot.analysis.kubernetes.match import Match
 from bot.analysis.kubernetes.ports import wanted_ports
 from bot.domain.evidence import FindingKind
@@ -47,7 +47,7 @@ def probe_is_wrong(cluster: Cluster) -> Iterator[Match]:
             for kind in ("liveness", "readiness"):
                 probe = mapping(container, "probes", kind)
                 failures = _failures(cluster, pod, kind) if probe else []
-                if probe and _hurts(kind, container, cluster.now) and (_often(failures) or _forgotten(cluster, pod)):
+                if probe and _hurts(cluster, kind, container) and (_often(failures) or _forgotten(cluster, pod)):
                     yield from _judge(cluster, pod, container, kind, failures)
 
 
@@ -56,13 +56,13 @@ def _failures(cluster: Cluster, pod: Thing, kind: str) -> list[Thing]:
     return [e for e in events if e.said("message").lower().startswith(kind)]
 
 
-def _hurts(kind: str, container: JsonObject, now: datetime) -> bool:
+def _hurts(cluster: Cluster, kind: str, container: JsonObject) -> bool:
     """A liveness probe hurts by restarts, a readiness probe by keeping a running container out of service."""
     restarts = number(container, "restarts") or 0
     if kind == "liveness":
-        return restarts >= 1
+        return restarts >= 1 and ended_lately(cluster, container)
     began = stamp(container.get("started_at"))
-    steady = restarts <= 1 or (began is not None and now - began >= _STEADY)
+    steady = restarts <= 1 or (began is not None and cluster.now - began >= _STEADY)
     return not flag(container, "ready") and text(container, "state") == "running" and steady
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import timedelta
 
-from bot.analysis.kubernetes.cluster import Cluster, Thing, plain_containers, pod_is_ready
+from bot.analysis.kubernetes.cluster import Cluster, Thing, ended_lately, plain_containers, pod_is_ready
 from bot.analysis.kubernetes.match import Match
 from bot.analysis.kubernetes.ports import wanted_ports
 from bot.domain.evidence import FindingKind
-from connectors.kubernetes.reading import flag, mapping, number, objects, stamp, text
+from connectors.kubernetes.reading import flag, mapping, number, objects, text
 from connectors.model import JsonObject
 
 _K = FindingKind
@@ -179,7 +178,7 @@ def _sure_of_kill(cluster: Cluster, container: JsonObject) -> float:
     """A container that came back and is well says less than one that is down; an old kill says little."""
     if not flag(container, "ready") and not _finished(container):
         return 0.95
-    return 0.85 if _recent(cluster, container) else 0.35
+    return 0.85 if ended_lately(cluster, container) else 0.35
 
 
 def _finished(container: JsonObject) -> bool:
@@ -193,16 +192,12 @@ def _last_words(container: JsonObject) -> str:
 
 def _killed_hard(cluster: Cluster, pod: Thing, container: JsonObject) -> bool:
     """Ended by SIGKILL again and again, and not by a probe; or a heap that was full, told by its own log."""
-    if flag(container, "ready") or (number(container, "restarts") or 0) < 1:
+    restarted = (number(container, "restarts") or 0) >= 1 and ended_lately(cluster, container)
+    if flag(container, "ready") or not restarted:
         return False
     probed = any(e.said("message").startswith("Liveness") for e in cluster.events_of("Pod", pod.name, "Unhealthy"))
     full = next(cluster.lines(_HEAP, service=pod.app), None)
     return full is not None or (number(container, "last_exit_code") == 137 and not probed)
-
-
-def _recent(cluster: Cluster, container: JsonObject) -> bool:
-    ended = stamp(container.get("last_finished_at"))
-    return ended is None or cluster.now - ended <= timedelta(hours=2)
 
 
 def _tightest(pod: Thing) -> JsonObject:

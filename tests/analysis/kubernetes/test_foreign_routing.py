@@ -85,6 +85,16 @@ def test_addresses_in_connection_strings(name: str, value: str) -> None:
         assert best(matches(*right, *engine, node())) == ("", "")
 
 
+def test_an_address_that_only_a_declared_secret_tells() -> None:
+    box = container(envFrom=[{"secretRef": {"name": "web-db"}}])
+    web = [deployment("web", containers=[box]), pod("web", containers=[box]), service("web")]
+    for host, wanted in (("orders-dbb", ("app/web", ADDRESS)), ("orders-db", ("", ""))):
+        values = {"WEB_DB_HOST": host, "WEB_DB_PORT": "5432"}
+        secret = Item(api_kind="Secret", name="web-db", namespace="shop", fields={"values": values})
+        engine = app("orders-db", port=5432, image="postgres:16")
+        assert best(matches(*web, *engine, node(), extra=[secret])) == wanted
+
+
 def test_a_variable_named_after_one_service_that_leads_to_another() -> None:
     env = [{"name": "PAYMENT_SERVICE_URL", "value": "http://mailer:8080"}]
     found = matches(*app("web", env=env), *app("payment-service"), *app("mailer"), node())

@@ -281,3 +281,15 @@ def test_less_patience_than_the_defaults_give_a_slow_start() -> None:
     said = "failed: dial tcp 10.1.1.1:8080: connect: connection refused"
     found = matches(*probed("liveness", hasty, said, code=143))
     assert (best(found), found[0].confidence > 0.7) == (("app/api", "liveness_probe_incorrect_timing"), True)
+
+
+def test_what_ended_days_ago_is_no_news() -> None:
+    old = {"exitCode": 137, "reason": "Error", "startedAt": ago(4000), "finishedAt": ago(3000)}
+    away = {"ready": False, "restartCount": 2, "state": {"running": {"startedAt": ago(2999)}}}
+    state = {**away, "lastState": {"terminated": old}}
+    strict = {"tcpSocket": {"port": 8080}, "initialDelaySeconds": 1, "periodSeconds": 1, "failureThreshold": 1}
+    sick = pod("api", containers=[container(livenessProbe=strict)], states=[state])
+    assert best(matches(sick, node())) == ("", "")
+    lately = {**state, "lastState": {"terminated": old | {"finishedAt": ago(9)}}}
+    sick = pod("api", containers=[container(livenessProbe=strict)], states=[lately])
+    assert best(matches(sick, node()))[1] in {"oom_killed", "liveness_probe_incorrect_timing"}
