@@ -108,7 +108,7 @@ class App:
         execute = _execute(settings, configuration, make_gate(store, roles, clock), clock, metrics)
         catalogue = _catalogue(settings, configuration, execute, roles.squads, store)
         reasoner = make_reasoner(settings)
-        remedies = make_remedies(store=store, execute=execute, roles=roles, clock=clock)
+        remedies = make_remedies(store=store, execute=execute, roles=roles, clock=clock, observe=metrics.observe_change)
         investigator = Investigator(
             store=store,
             execute=execute,

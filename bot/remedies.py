@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 
 from bot.domain.access import Principal, Squad
+from bot.domain.remediation import Proposal
 from bot.services.approvals import ApprovalGate, Decisions
 from bot.services.audit import Seals
 from bot.services.execute import Execute
@@ -90,7 +91,15 @@ def make_vault(settings: Settings, roles: Roles, store: Store, clock: Clock) -> 
     return Vault(store=store, key=key, kinds=kinds, workspace=settings.workspace, clock=clock)
 
 
-def make_remedies(*, store: Store, execute: Execute, roles: Roles, clock: Clock, pace: Pace | None = None) -> Remedies:
+def make_remedies(
+    *,
+    store: Store,
+    execute: Execute,
+    roles: Roles,
+    clock: Clock,
+    pace: Pace | None = None,
+    observe: Callable[[Proposal], None] | None = None,
+) -> Remedies:
     """The services around proposals."""
 
     @lru_cache(maxsize=1)
@@ -104,7 +113,14 @@ def make_remedies(*, store: Store, execute: Execute, roles: Roles, clock: Clock,
     incidents = Incidents(store=store, roles=roles, rules=rules, clock=clock)
     proposer = Proposer(store=store, execute=execute, books=books, roles=roles, clock=clock, found=incidents.found)
     remediation = Remediation(
-        store=store, execute=execute, proposer=proposer, roles=roles, clock=clock, worker=worker, pace=pace
+        store=store,
+        execute=execute,
+        proposer=proposer,
+        roles=roles,
+        clock=clock,
+        worker=worker,
+        pace=pace,
+        observe=observe,
     )
     decisions = Decisions(store=store, roles=roles, clock=clock, decided=remediation.kick)
     groups = Groups(store=store, access=roles.access, squads=roles.squads, clock=clock)

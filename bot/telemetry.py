@@ -11,7 +11,10 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from bot.domain.evidence import ToolExecution
+from bot.domain.remediation import Proposal, ProposalState
 from connectors.redaction import redact_text
+
+_LONG_WAITS_S = (5, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600)
 
 
 class Metrics:
@@ -40,6 +43,26 @@ class Metrics:
         self.request_seconds = Histogram(
             "http_request_duration_seconds", "Duration of HTTP requests.", ["route"], registry=self.registry
         )
+        self.approval_seconds = Histogram(
+            "proposal_approval_wait_seconds",
+            "From a proposal to the approval that completed it.",
+            ["risk"],
+            buckets=_LONG_WAITS_S,
+            registry=self.registry,
+        )
+        self.recovery_seconds = Histogram(
+            "proposal_recovery_seconds",
+            "From the start of a change to the reading that shows the symptom gone.",
+            ["tool"],
+            buckets=_LONG_WAITS_S,
+            registry=self.registry,
+        )
+        self.changes = Counter(
+            "proposals_carried_out_total",
+            "Changes that were carried out, by how they ended.",
+            ["outcome"],
+            registry=self.registry,
+        )
         self.running = Gauge("investigations_running", "Investigations that run here now.", registry=self.registry)
 
     def observe_execution(self, execution: ToolExecution) -> None:
@@ -48,6 +71,15 @@ class Metrics:
         self.tool_seconds.labels(name).observe(execution.duration_ms / 1000)
         if execution.error_kind:
             self.failures.labels(name).inc()
+
+    def observe_change(self, proposal: Proposal) -> None:
+        """A change begins, or was checked."""
+        if proposal.state is ProposalState.EXECUTING and proposal.waited_s is not None:
+            self.approval_seconds.labels(proposal.risk.value).observe(proposal.waited_s)
+        elif proposal.state is not ProposalState.EXECUTING:
+            self.changes.labels(proposal.state.value).inc()
+            if proposal.recovery_s is not None and proposal.checks:
+                self.recovery_seconds.labels(proposal.call.tool).observe(proposal.recovery_s)
 
 
 def configure_logs(*, level: str, as_json: bool) -> None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import structlog
 
+from bot.border import border
 from bot.domain import deciding
 from bot.domain.deciding import Observed
 from bot.domain.events import EventKind, NewEvent
@@ -79,7 +80,9 @@ class Remediation:
         clock: Clock,
         worker: str,
         pace: Pace | None = None,
+        observe: Callable[[Proposal], None] | None = None,
     ) -> None:
+        self._noted = observe or (lambda _: None)
         self._store = store
         self._execute = execute
         self._proposer = proposer
@@ -98,12 +101,8 @@ class Remediation:
         """Until cancelled. Only the process that has the duty does anything."""
         try:
             while True:
-                try:
+                with border("remediation.round_failed"):
                     await self._round()
-                except BotError as error:
-                    log.warning("remediation.waits", reason=str(error))
-                except Exception:  # the border of this task: one bad round must not end it
-                    log.exception("remediation.round_failed")
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._kicked.wait(), self._pace.tick_s)
                 self._kicked.clear()
@@ -124,15 +123,12 @@ class Remediation:
         self._active = {key: task for key, task in self._active.items() if not task.done()}
 
     async def _guarded(self, proposal_id: str) -> None:
-        """The border of one proposal."""
-        try:
-            await self.step(proposal_id)
-        except (SequenceConflict, StoreBusy) as error:
-            log.info("remediation.again", proposal=proposal_id, reason=str(error))
-        except BotError as error:
-            log.warning("remediation.refused", proposal=proposal_id, reason=str(error))
-        except Exception:  # the border of this task
-            log.exception("remediation.step_failed", proposal=proposal_id)
+        """One proposal; what another was quicker at is looked at again in the next round."""
+        with border("remediation.step_failed", proposal=proposal_id):
+            try:
+                await self.step(proposal_id)
+            except (SequenceConflict, StoreBusy) as error:
+                log.info("remediation.again", proposal=proposal_id, reason=str(error))
 
     async def step(self, proposal_id: str) -> Proposal:
         """Move one proposal on as far as it goes now, and give it back."""
@@ -170,6 +166,7 @@ class Remediation:
         }
         # Whoever appends this first executes; everybody else's view is old by then.
         begun = await self._append(proposal, EventKind.EXECUTION_STARTED, payload)
+        self._noted(begun)
         execution = await self._call(begun, begun.call, approval=begun.id, phase="execute")
         return await self._record_end(begun.id, execution)
 
@@ -270,6 +267,7 @@ class Remediation:
             "readings": [reading.model_dump(mode="json") for reading in readings],
         }
         proposal = await self._append(proposal, EventKind.VERIFICATION_FINISHED, payload)
+        self._noted(proposal)
         if outcome == "succeeded" and proposal.undo_of:
             await self._rolled_back(proposal)
         return proposal

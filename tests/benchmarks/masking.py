@@ -21,7 +21,7 @@ from connectors.redaction import redact_json, redact_text
 from tests.benchmarks.machine import speed_line
 from tests.benchmarks.masking_kinds import KINDS, Planted, look_alikes, planted
 
-_WINDOW = 12
+WINDOW = 12
 
 
 def _plain(one: Planted, _: random.Random) -> list[str]:
@@ -58,10 +58,13 @@ DRESSES: dict[str, Callable[[Planted, random.Random], list[str]]] = {
 
 def leaks(one: Planted, dress: str, out: str) -> bool:
     """Whether twelve characters in a row of the secret are in the text, as they are or dressed."""
-    for form in _forms(one, dress):
-        if any(form[at : at + _WINDOW] in out for at in range(max(1, len(form) - _WINDOW + 1))):
-            return True
-    return False
+    return any(part in out for part in parts(one, dress))
+
+
+def parts(one: Planted, dress: str) -> list[str]:
+    """Every twelve characters in a row of a secret; the whole of a shorter one."""
+    forms = _forms(one, dress)
+    return [form[at : at + WINDOW] for form in forms for at in range(max(1, len(form) - WINDOW + 1))]
 
 
 def _forms(one: Planted, dress: str) -> list[str]:

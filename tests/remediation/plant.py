@@ -58,6 +58,7 @@ class Plant:
     roles: Roles
     more: Mapping[str, Callable[[], Connector[Any]]] = field(default_factory=dict)
     held: list[Execute] = field(default_factory=list)
+    observe: Callable[[Proposal], None] | None = None
 
     def process(self, name: str = "one", pace: Pace = PACE) -> Process:
         store, roles, clock = self.store, self.roles, self.clock
@@ -69,7 +70,14 @@ class Plant:
         self.held.append(execute)
         proposer = Proposer(store=store, execute=execute, books=tuple, roles=roles, clock=clock)
         remediation = Remediation(
-            store=store, execute=execute, proposer=proposer, roles=roles, clock=clock, worker=name, pace=pace
+            store=store,
+            execute=execute,
+            proposer=proposer,
+            roles=roles,
+            clock=clock,
+            worker=name,
+            pace=pace,
+            observe=self.observe,
         )
         return Process(execute, Decisions(store=store, roles=roles, clock=clock), proposer, remediation)
 

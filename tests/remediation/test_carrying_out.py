@@ -12,11 +12,12 @@ import pytest
 from bot.domain.access import Role
 from bot.domain.events import EventKind
 from bot.domain.evidence import ChosenBy
-from bot.domain.remediation import ProposalState, proposal_stream
+from bot.domain.remediation import ProposalState, SymptomCheck, proposal_stream
 from bot.domain.states import Outcome, Risk
 from bot.errors import BotError, InvalidRequest, NotAllowed
 from bot.services.approvals import button_value
 from bot.services.remediate import Pace
+from bot.telemetry import Metrics
 from connectors.model import ToolCall
 from tests.remediation.making import ANA, BO, CY, DEE, REQUESTER, SQUAD
 from tests.remediation.plant import CALL, Plant, a_plant
@@ -75,6 +76,24 @@ async def _settled(plant: Plant, proposal_id: str) -> None:
     async with asyncio.timeout(60):
         while (await plant.store.proposal(proposal_id)).state.is_open:
             await asyncio.sleep(0.01)
+
+
+async def test_time_to_approval_and_to_recovery_are_measured(plant: Plant) -> None:
+    metrics = Metrics()
+    plant.observe = metrics.observe_change
+    read = ToolCall(connector="switch/main", tool="read_level", arguments={})
+    check = SymptomCheck(kind="x", statement="slow", call=read, service="switch", metric="level", before=2, after=9)
+    one = plant.process()
+    call, seen = await one.proposer.bind(CALL, "prop_1")
+    body = {"id": "prop_1", "title": "Set it", "risk": "medium", "requester": REQUESTER, "squad": SQUAD}
+    proposal = await one.proposer.make(call, seen, {**body, "checks": (check,)}, actor="system:worker")
+    await one.decisions.approve(button_value(proposal), by=CY)
+    done = await one.remediation.step("prop_1")
+    count = metrics.registry.get_sample_value
+    assert (done.waited_s is not None, done.recovery_s is not None) == (True, True)
+    assert count("proposal_approval_wait_seconds_count", {"risk": "medium"}) == 1
+    assert count("proposal_recovery_seconds_count", {"tool": "set_level"}) == 1
+    assert count("proposals_carried_out_total", {"outcome": "succeeded"}) == 1
 
 
 async def test_critical_waits_for_the_second_person(plant: Plant) -> None:

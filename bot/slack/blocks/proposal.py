@@ -26,6 +26,7 @@ APPROVE, REJECT, DETAILS = "prop_approve", "prop_reject", "prop_details"
 APPROVE_FORM, REJECT_FORM = "prop_approve_form", "prop_reject_form"
 _S = ProposalState
 _DIFF_IN_THREAD = 1_200
+_THREAD_COLUMN = 46
 _DIFF_PIECE, _DIFF_PIECES = 2_800, 10
 _TITLES: dict[ProposalState, str] = {
     _S.PROPOSED: "⚙️ Proposal",
@@ -68,13 +69,30 @@ def proposal_message(proposal: Proposal, scene: Scene) -> Message:
     title = escape_line(proposal.title, 300)
     head = f"*{_headline(proposal)}: {title}*"
     why = f"\n{escape(proposal.why, 600)}" if proposal.why else ""
-    blocks = [section(head + why), context(*_facts(proposal, scene)), preformatted(proposal.diff, _DIFF_IN_THREAD)]
+    blocks = [
+        section(head + why),
+        context(*_facts(proposal, scene)),
+        preformatted(folded(proposal.diff), _DIFF_IN_THREAD),
+    ]
     if proposal.warnings and proposal.state is _S.PROPOSED:
         blocks.append(context("⚠️ " + " ".join(escape_line(w, 300) for w in proposal.warnings[:5])))
     told = story_lines(proposal, scene)
     if told:
         blocks.append(section("\n".join(told)))
     return Message(text=f"{_headline(proposal)}: {title}", blocks=[*blocks, *_buttons(proposal)])
+
+
+def folded(diff: str) -> str:
+    """The dry run with each long change on lines of its own (field, before, after): a thread is a narrow column."""
+    return "\n".join(_folded_line(line) for line in diff.split("\n"))
+
+
+def _folded_line(line: str) -> str:
+    field, colon, values = line.partition(": ")
+    before, arrow, after = values.partition(" → ")
+    if len(line) <= _THREAD_COLUMN or not colon or not arrow:
+        return line
+    return f"{field}:\n  {before}\n  → {after}"
 
 
 def _headline(proposal: Proposal) -> str:
@@ -86,7 +104,8 @@ def _headline(proposal: Proposal) -> str:
 def _facts(proposal: Proposal, scene: Scene) -> list[str]:
     facts = [f"risk: *{proposal.risk.value}*", f"target: `{escape_line(proposal.target.name, 150)}`"]
     if proposal.state is _S.PROPOSED:
-        asker = f", not {escape_line(scene.name(proposal.requester.actor), 60)}" if _needs_other(proposal) else ""
+        name = proposal.requester.name or scene.name(proposal.requester.actor)
+        asker = f", not {escape_line(name, 60)}" if _needs_other(proposal) else ""
         facts.append(f"may approve: {escape_line(proposal.may_approve, 150)}{asker}")
         facts.append(f"expires {clock_time(proposal.expires_at)} UTC")
     if proposal.runbook:
@@ -165,7 +184,9 @@ def outcome_message(proposal: Proposal, scene: Scene) -> Message | None:
     said = proposal.outcome_text or proposal.reason
     lines = [f"{words}: {escape_line(proposal.title, 200)}", escape(said, 1_500)]
     if proposal.state is _S.SUCCEEDED and proposal.recovery_s is not None and proposal.checks:
-        lines.append(f"Recovered {proposal.recovery_s:.0f} s after the start, checked by the queries that raised it.")
+        waited = f"Approved {proposal.waited_s:.0f} s after it was proposed. " if proposal.waited_s is not None else ""
+        recovered = f"Recovered {proposal.recovery_s:.0f} s after the start, checked by the queries that raised it."
+        lines.append(waited + recovered)
     if proposal.undone_by and proposal.state is _S.FAILED:
         lines.append("The way back is proposed below.")
     return _note("\n".join(line for line in lines if line))
@@ -206,7 +227,7 @@ def refused_modal(said: str) -> Block:
 def _whole(proposal: Proposal, scene: Scene) -> list[Block]:
     blocks = [section(f"*{escape_line(proposal.title, 300)}*\n{escape(proposal.why, 1_500)}")]
     blocks.append(context(*_facts(proposal, scene)))
-    diff = visible(proposal.diff)
+    diff = visible(folded(proposal.diff))
     pieces = [diff[at : at + _DIFF_PIECE] for at in range(0, max(1, len(diff)), _DIFF_PIECE)]
     blocks += [preformatted(piece) for piece in pieces[:_DIFF_PIECES]]
     if len(pieces) > _DIFF_PIECES:
