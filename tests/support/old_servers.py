@@ -48,7 +48,8 @@ def postgres(version: str) -> Talk:
             writer.write(message(b"S", f"{name}\0{value}\0".encode()))
         writer.write(message(b"K", struct.pack("!ii", 1, 1)) + message(b"Z", b"I"))
         await writer.drain()
-        await reader.read()
+        while await reader.readexactly(1) != b"X":  # the driver says farewell and waits for the end
+            await reader.readexactly(struct.unpack("!i", await reader.readexactly(4))[0] - 4)
 
     return talk
 
