@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from bot.border import border
 from bot.errors import BotError
 from bot.services.sweep import Sweeps
 from bot.services.sweep_model import Sweep
@@ -112,13 +113,9 @@ class Schedule:
         self._held, self._scheduler, self._jobs = False, None, {}
 
     async def _run(self, sweep: Sweep) -> None:
-        try:
+        # The scheduler that cancels a job at its end would report that as the job's failure.
+        with contextlib.suppress(asyncio.CancelledError), border("sweep.failed", sweep=sweep.name):
             outcome = await self._sweeps.run(sweep)
-        except (BotError, OSError) as error:
-            log.warning("sweep.not_recorded", sweep=sweep.name, reason=str(error))
-        except Exception:  # the border of this job: one bad sweep must not end the schedule
-            log.exception("sweep.failed", sweep=sweep.name)
-        else:
             log.info("sweep.ran", sweep=sweep.name, outcome=outcome.outcome, signals=outcome.signals)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import structlog
 from pydantic import SecretStr
 
+from bot.border import border
 from bot.domain.events import Event, EventKind, NewEvent
 from bot.errors import BotError, InvalidRequest, NotAllowed, StoreBusy
 from bot.services.sweep import StreamEnds
@@ -171,14 +172,10 @@ class Alerts:
 
     async def _take_forever(self) -> None:
         while True:
-            try:
+            with border("alerts.not_taken"):
                 if await self._ours():
                     await self._anomalies.refresh()
                     await self._follow(await self._taken())
-            except (BotError, OSError) as error:
-                log.warning("alerts.not_taken", reason=str(error))
-            except Exception:  # the border of this task: one strange alert must not end the intake
-                log.exception("alerts.failed")
             await asyncio.sleep(_AGAIN_S)
 
     async def _ours(self) -> bool:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 
 import structlog
 
-from bot.errors import BotError
 from bot.services import forgotten
+from bot.services.duty import keep_duty
 from bot.store import Store
 from connectors.model import Clock
 
@@ -16,7 +15,6 @@ log = structlog.get_logger(__name__)
 
 _EVERY_S = 3_600.0
 _BATCH = 50
-_DUTY = "retention"
 
 
 class Retention:
@@ -34,15 +32,10 @@ class Retention:
 
     async def run(self) -> None:
         """Look every hour, until cancelled."""
-        while self._keep_days:
-            try:
-                if await self._store.hold(_DUTY, worker=self._name, lease_s=2 * _EVERY_S):
-                    await self.forget()
-            except BotError as error:
-                log.warning("retention.store_unavailable", reason=str(error))
-            except Exception:  # the border of this task
-                log.exception("retention.failed")
-            await asyncio.sleep(_EVERY_S)
+        if self._keep_days:
+            await keep_duty(
+                "retention", self.forget, store=self._store, worker=self._name, every_s=_EVERY_S, lease_s=2 * _EVERY_S
+            )
 
     async def forget(self) -> int:
         """Forget what is too old, a few at a time; how many investigations went."""

@@ -6,7 +6,6 @@ it stands in the thread and waits for a person. Nothing here can send anything.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
 import structlog
@@ -19,8 +18,9 @@ from bot.domain.incident import Incident, IncidentState, Moment, Ticket
 from bot.domain.investigation import Investigation
 from bot.domain.remediation import Proposal, ProposalState, proposal_stream
 from bot.domain.states import Risk
-from bot.errors import BotError, InvalidRequest, UnknownId
+from bot.errors import InvalidRequest, UnknownId
 from bot.services.approvals import Decisions
+from bot.services.duty import keep_duty
 from bot.services.execute import Execute
 from bot.services.incidents import Incidents
 from bot.services.policy import TicketRules
@@ -31,7 +31,6 @@ from connectors.model import Effect, JsonObject, Objects, ToolCall
 
 log = structlog.get_logger(__name__)
 
-_DUTY = "tickets"
 _ACTOR = "system:inquest"
 _EVERY_S = 5.0
 _LEASE_S = 30.0
@@ -78,15 +77,10 @@ class Tickets:
 
     async def run(self) -> None:
         """Until cancelled."""
-        while True:
-            try:
-                if self.source and await self._store.hold(_DUTY, worker=self._worker, lease_s=_LEASE_S):
-                    await self.round()
-            except BotError as error:
-                log.warning("tickets.waits", reason=str(error))
-            except Exception:  # the border of this task
-                log.exception("tickets.round_failed")
-            await asyncio.sleep(_EVERY_S)
+        if self.source:
+            await keep_duty(
+                "tickets", self.round, store=self._store, worker=self._worker, every_s=_EVERY_S, lease_s=_LEASE_S
+            )
 
     async def round(self) -> None:
         """Move every incident and its ticket one step on."""

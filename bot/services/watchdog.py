@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 
 import structlog
@@ -12,7 +11,8 @@ from bot.domain.evidence import Gap, GapReason
 from bot.domain.ids import investigation_stream
 from bot.domain.investigation import Investigation
 from bot.domain.states import InvestigationState
-from bot.errors import BotError, SequenceConflict
+from bot.errors import SequenceConflict
+from bot.services.duty import keep_duty
 from bot.store import Store
 from connectors.model import Clock, JsonObject
 
@@ -21,7 +21,6 @@ log = structlog.get_logger(__name__)
 QUIET_S = 600.0
 """No step takes this long: calls, thinking and waits all have deadlines far below it."""
 _EVERY_S = 30.0
-_DUTY = "watchdog"
 _WAITING = frozenset({InvestigationState.CREATED, InvestigationState.QUEUED, InvestigationState.RETRYING})
 
 
@@ -36,15 +35,9 @@ class Watchdog:
 
     async def run(self) -> None:
         """Look every half minute, until cancelled."""
-        while True:
-            try:
-                if await self._store.hold(_DUTY, worker=self._name, lease_s=2 * _EVERY_S):
-                    await self.look()
-            except BotError as error:
-                log.warning("watchdog.store_unavailable", reason=str(error))
-            except Exception:  # the border of this task
-                log.exception("watchdog.failed")
-            await asyncio.sleep(_EVERY_S)
+        await keep_duty(
+            "watchdog", self.look, store=self._store, worker=self._name, every_s=_EVERY_S, lease_s=2 * _EVERY_S
+        )
 
     async def look(self) -> list[str]:
         """Note each quiet investigation once; gives the ids of those noted now."""
