@@ -132,7 +132,9 @@ async def test_every_system_is_read(intake: Intake, system: str, body: dict[str,
     assert found.signals[0].source == system
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"{}", b'{"alerts": 1}', b'{"alerts": []}', b'{"alerts": ["x"]}'])
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b"{}", b'{"alerts": 1}', b'{"alerts": []}', b'{"alerts": ["x"]}', b"[" * 200_000]
+)
 async def test_malformed_bodies_are_said_to_be(intake: Intake, body: bytes) -> None:
     with pytest.raises(InvalidRequest):
         await intake.alerts.receive("alertmanager", body, headers=TOKEN)

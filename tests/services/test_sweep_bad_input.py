@@ -120,7 +120,7 @@ def test_one_point_and_runs_without_values_say_nothing() -> None:
     assert feed.tick({}).learning >= 1
 
 
-@pytest.mark.parametrize("value", [1e300, -1e300, 1e-300])
+@pytest.mark.parametrize("value", [1e300, -1e300, 1e-300, -5.0, float("inf"), float("nan")])
 def test_absurd_values_are_survived_and_normal_ones_judged_after(value: float) -> None:
     feed = Feed("checkout", "payment")
     told = feed.ticks(3, {("checkout", "latency_p99"): value})

@@ -43,6 +43,8 @@ async def test_a_critical_alert_is_stored_and_investigated(tmp_path: Path) -> No
     async with up(settings, SlackMode.OFF, *ALL_PARTS) as address, httpx.AsyncClient(base_url=address) as client:
         refused = await client.post("/api/v1/webhooks/alertmanager", json=ALERT)
         assert refused.status_code == 401
+        huge = {**ALERT, "padding": "x" * 1_100_000}
+        assert (await client.post("/api/v1/webhooks/alertmanager", json=huge)).status_code == 413
         signed = {"Authorization": f"Bearer {SECRET}"}
         for expected in (False, True):
             answer = await client.post("/api/v1/webhooks/alertmanager", json=ALERT, headers=signed)

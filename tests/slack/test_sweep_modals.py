@@ -162,6 +162,17 @@ async def test_a_sweep_is_made_changed_paused_run_and_deleted(scene: Scene, desk
     assert {(event.kind.value, event.actor) for event in events} == {("SweepChanged", f"person:{DANA_ID}")}
 
 
+async def test_the_home_says_how_many_sweeps_there_are(scene: Scene, desk: SweepDesk) -> None:
+    await desk.pause("filed", by=who(DANA_ID))
+    await scene.control.do("home", {"user": BEN})
+
+    async def look() -> bool:
+        home = (await scene.control.read("state"))["homes"].get(BEN_ID)
+        return bool(home) and "Sweeps: 1, 1 of them paused" in text_of(home)
+
+    assert await scene.control.until(look)
+
+
 async def test_what_is_wrong_is_told_beside_the_field(scene: Scene, desk: SweepDesk) -> None:
     await scene.control.command(DANA, ROOM, "/sweeps")
     await press(scene, await modal(scene, DANA_ID, containing="Sweeps"), NEW)

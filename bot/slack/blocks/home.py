@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bot.domain.anomaly import Anomaly
 from bot.domain.investigation import Investigation
 from bot.domain.remediation import Proposal
+from bot.services.sweep_model import Sweep
 from bot.slack.blocks.elements import clock_time, context, divider, header, section
 from bot.slack.blocks.limits import VIEW_BLOCKS, Block
 from bot.slack.blocks.roles import roles_blocks
@@ -32,6 +33,7 @@ class HomeFacts:
     recent: Sequence[Investigation] = ()
     awaiting: Sequence[Proposal] | None = None
     anomalies: Sequence[Anomaly] | None = None
+    sweeps: Sequence[Sweep] | None = None
     health: dict[str, Health] | None = None
     role: str | None = None
     roles: Sequence[RoleBinding] | None = None
@@ -45,6 +47,8 @@ def home_view(facts: HomeFacts) -> Block:
     blocks += [header("Running now"), *_list(facts.running, "Nothing is running.")]
     if facts.anomalies is not None:
         blocks += [header("Anomalies"), *_anomalies(facts.anomalies)]
+    if facts.sweeps is not None:
+        blocks.append(context(_sweeps(facts.sweeps)))
     blocks += [
         header("Recent"),
         *_list(facts.recent, "Nothing yet. Try `/investigate why is checkout slow since 14:00?`"),
@@ -70,6 +74,11 @@ def _proposal_line(proposal: Proposal) -> str:
     where = f" · buttons in the thread of `{proposal.investigation_id}`" if proposal.investigation_id else ""
     said = f"risk: {proposal.risk.value} · expires {clock_time(proposal.expires_at)} UTC{where}"
     return f"⚙️ *{escape_line(proposal.title, 140)}* · {escape_line(proposal.target.name, 80)}\n      {said}"
+
+
+def _sweeps(sweeps: Sequence[Sweep]) -> str:
+    paused = sum(1 for sweep in sweeps if not sweep.enabled)
+    return f"Sweeps: {len(sweeps)}" + (f", {paused} of them paused" if paused else "") + ". `/sweeps` opens the list."
 
 
 def _anomalies(anomalies: Sequence[Anomaly]) -> list[Block]:

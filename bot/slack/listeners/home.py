@@ -41,6 +41,7 @@ class Home:
         return HomeFacts(
             awaiting=await extras.proposals.awaiting(act.by) if extras.proposals else None,
             anomalies=[a for a in extras.anomalies.recent(limit=100) if a.is_live] if extras.anomalies else None,
+            sweeps=[one.sweep for one in await extras.sweep_desk.listed()] if extras.sweep_desk else None,
             running=seen_by(act, await verbs.recent(by=act.by, limit=30, only_running=True)),
             recent=seen_by(act, await verbs.recent(by=act.by, limit=20))[:5],
             health=dict(await extras.health()) if extras.health else None,
