@@ -23,5 +23,5 @@ def border(event: str, **told: object) -> Iterator[None]:
         yield
     except (BotError, OSError) as error:
         log.warning(event, reason=str(error), **told)
-    except Exception:
+    except Exception:  # this is the border
         log.exception(event, **told)
