@@ -22,6 +22,7 @@ from bot.store import Store
 from connectors.model import Clock, JsonObject
 
 _ACTOR = "system:inquest"
+_ATTEMPTS = 10
 _SAME_FOR = timedelta(days=7)
 _LONGEST_TITLE = 200
 _BY_POLICY = Principal(kind=PrincipalKind.POLICY, id="tickets", name="the policy about tickets")
@@ -41,9 +42,7 @@ class Incidents:
         """An investigation settled on a cause: open its incident, or open it again, where the policy says so."""
         if not self._rules.by_policy:
             return
-        incident = await self._incident_of(state, leading.component, leading.cause, leading.statement)
-        if incident.wanted_by is None:
-            await self._append(incident, EventKind.TICKET_WANTED, {"by": _BY_POLICY.model_dump(mode="json")})
+        await self._wanted(state, (leading.component, leading.cause), leading.statement, _BY_POLICY)
 
     async def want_ticket(self, investigation_id: str, by: Principal) -> str:
         """The button: a ticket for this investigation; a sentence to show. NotAllowed for who may not ask."""
@@ -57,12 +56,21 @@ class Incidents:
         first = next(iter(state.report.synthesis.hypotheses), None) if state.report.synthesis.root_cause else None
         place = (first.component, first.cause) if first else ("", investigation_id)
         title = state.report.synthesis.root_cause or state.question.text
-        incident = await self._incident_of(state, *place, title)
+        incident = await self._wanted(state, place, title, by)
         if incident.ticket is not None:
             return f"There is one already: {incident.ticket.key} {incident.ticket.url}".strip()
-        if incident.wanted_by is None:
-            await self._append(incident, EventKind.TICKET_WANTED, {"by": by.model_dump(mode="json")})
         return "The ticket is being prepared. Where no policy approves it, it waits for a yes in this thread."
+
+    async def _wanted(self, state: Investigation, place: tuple[str, str], title: str, by: Principal) -> Incident:
+        """The incident, with the wish for a ticket kept; tried again when others write at the same time."""
+        for _ in range(_ATTEMPTS):
+            with contextlib.suppress(SequenceConflict):
+                incident = await self._incident_of(state, *place, title)
+                if incident.wanted_by is None:
+                    wish: JsonObject = {"by": by.model_dump(mode="json")}
+                    incident = await self._append(incident, EventKind.TICKET_WANTED, wish)
+                return incident
+        raise SequenceConflict("Too many write to this incident at once. Try again.")
 
     async def live(self) -> list[Incident]:
         """Those that may still need something, oldest first by name."""

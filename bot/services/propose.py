@@ -25,7 +25,7 @@ from bot.domain.remediation import (
 )
 from bot.domain.report import RecommendedAction, Report
 from bot.domain.states import Risk, Verdict
-from bot.errors import InvalidRequest, SequenceConflict
+from bot.errors import BotError, InvalidRequest, SequenceConflict
 from bot.services.execute import Execute
 from bot.services.facts import Facts, facts_of
 from bot.services.policy import Roles
@@ -74,8 +74,7 @@ class Proposer:
         leading = _leading(ranking)
         if leading is None or not _is_independent(leading, case.evidence):
             return []
-        if self._found is not None:
-            await self._found(state, leading)
+        await self._tell(state, leading)
         facts = facts_of(leading, case.evidence)
         made: list[Proposal] = []
         await asyncio.to_thread(self._books)  # a second of reading YAML, the first time
@@ -88,6 +87,14 @@ class Proposer:
                     made.append(proposal)
                     break
         return made
+
+    async def _tell(self, state: Investigation, leading: Hypothesis) -> None:
+        """Somebody keeps incidents; that this fails is no reason to propose nothing."""
+        try:
+            if self._found is not None:
+                await self._found(state, leading)
+        except BotError as error:
+            log.warning("incident.not_opened", investigation=state.id, reason=str(error))
 
     def in_report(self, report: Report, made: Sequence[Proposal], case: CaseFile, ranking: Ranking) -> Report | None:
         """The report with its actions naming the proposals and the runbook; None when there is nothing to add."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -211,6 +212,15 @@ async def test_the_button(stack: AsyncExitStack, tmp_path: Path) -> None:
     (made,) = await scene.of_tickets()
     assert made.requester.id == CY.id
     assert "OPS-1" in await scene.incidents.want_ticket("inv_1", REQUESTER)
+    assert len(scene.site.issues) == 1
+
+
+async def test_many_who_ask_at_once_get_one_ticket(stack: AsyncExitStack, tmp_path: Path) -> None:
+    scene = await a_scene(stack, tmp_path, rules=TicketRules())
+    await scene.investigated()
+    said = await asyncio.gather(*(scene.incidents.want_ticket("inv_1", CY) for _ in range(8)))
+    assert len(set(said)) == 1
+    assert (await scene.rounds()).ticket is not None
     assert len(scene.site.issues) == 1
 
 
