@@ -32,6 +32,7 @@ _LEASE_ALONE_S = 15.0
 _RENEWALS_PER_LEASE = 3
 _POLL_S = 1.0
 _PAUSE_AFTER_ERROR_S = 1.0
+_ALONE_S = 3.0
 
 
 def incarnation() -> str:
@@ -56,8 +57,13 @@ class Shares:
         scheduled = sum(queue_class(one) == SCHEDULES_CLASS for one in running)
         squads = Counter(one.squad for one in running if one.squad)
         busy = frozenset(squad for squad, count in squads.items() if count >= self.squad)
-        suspects = any(one.claims > SUSPECT_CLAIMS for one in running)  # this claim is counted already
-        return Full(schedules=scheduled >= self.schedules, squads=busy, suspects=suspects)
+        suspects = any(_is_suspect(one) for one in running)
+        return Full(schedules=scheduled >= self.schedules, squads=busy, suspects=suspects, idle=not running)
+
+
+def _is_suspect(claimed: Investigation) -> bool:
+    """It was claimed twice before without progress; this claim is counted already."""
+    return claimed.claims > SUSPECT_CLAIMS
 
 
 class Worker:
@@ -120,6 +126,18 @@ class Worker:
                 task = asyncio.create_task(self._run(claim), name=f"investigation {claim.investigation.id}")
                 self._running[claim.fence], self._held[claim.fence] = task, claim
                 task.add_done_callback(partial(self._finished, claim.fence))
+                if _is_suspect(claim.investigation) and len(self._running) == 1:
+                    await self._alone(claim.investigation.id, task)
+
+    async def _alone(self, investigation_id: str, task: asyncio.Task[None]) -> None:
+        """Claim nothing beside a suspect until it made progress, for a while: then a death speaks against it alone, and
+        one that was only unlucky is not held up by others until the next death."""
+        end = time.monotonic() + _ALONE_S
+        while not task.done() and time.monotonic() < end:
+            with contextlib.suppress(BotError, OSError):
+                if not _is_suspect(await self._store.investigation(investigation_id)):
+                    return
+            await asyncio.sleep(_ALONE_S / 60)
 
     def _finished(self, fence: Fence, _: asyncio.Task[None]) -> None:
         del self._running[fence], self._held[fence]

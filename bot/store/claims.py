@@ -48,7 +48,8 @@ class Claimer:
 
 def claim(connection: Connection, claimer: Claimer) -> tuple[Claim, Writing] | None:
     """Take the next investigation that needs a worker, or None."""
-    found = connection.execute(_next_one(connection.dialect.name), _next_values(claimer)).one_or_none()
+    query = _next_one(connection.dialect.name, claimer.full.idle)
+    found = connection.execute(query, _next_values(claimer)).one_or_none()
     if found is None:
         return None
     stream = investigation_stream(found.id)
@@ -107,10 +108,11 @@ def _now(dialect: str) -> ColumnElement[datetime]:
 
 
 @cache
-def _next_one(dialect: str) -> Executable:
+def _next_one(dialect: str, suspects_first: bool) -> Executable:
     target = table("investigations")
     query = select(target.c.id, target.c.seq, target.c.fence, _now(dialect).label("now")).where(*claimable(dialect))
-    query = query.order_by(target.c.queue_class, target.c.queued_at).limit(1)
+    trust = [case((target.c.claims >= SUSPECT_CLAIMS, 0), else_=1)] if suspects_first else []
+    query = query.order_by(target.c.queue_class, *trust, target.c.queued_at).limit(1)
     return query if dialect == "sqlite" else query.with_for_update(skip_locked=True)
 
 

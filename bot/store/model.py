@@ -35,12 +35,14 @@ class Full(Frozen):
     """What a worker has enough of, so that its last slots stay free for others: scheduled work, and work of squads.
 
     `suspects`: it runs one already that was claimed twice without progress. They run one at a time, so that one that
-    kills its worker does not take the blameless beside it along.
+    kills its worker does not take the blameless beside it along. `idle`: it runs nothing, so that a suspect can have it
+    alone; then they come first among their like.
     """
 
     schedules: bool = False
     squads: frozenset[str] = frozenset()
     suspects: bool = False
+    idle: bool = False
 
 
 class Appended(Frozen):

@@ -58,7 +58,7 @@ def test_shares_leave_room_and_never_starve(slots: int) -> None:
     shares = Shares.of(slots)
     assert 1 <= shares.schedules <= slots
     assert 1 <= shares.squad <= slots
-    assert shares.full([]) == Full()
+    assert shares.full([]) == Full(idle=True)
 
 
 async def test_a_suspect_fills_the_one_place_for_suspects(url: str) -> None:
@@ -67,6 +67,30 @@ async def test_a_suspect_fills_the_one_place_for_suspects(url: str) -> None:
     suspect = blameless.model_copy(update={"claims": 3})
     assert Shares.of(20).full([blameless]) == Full()
     assert Shares.of(20).full([blameless, suspect]) == Full(suspects=True)
+
+
+async def test_on_an_idle_worker_a_suspect_runs_alone_until_it_gets_on(url: str) -> None:
+    async with house(url, {"double/slow": Behaviour(delay_s=0.5)}, start=False) as parts:
+        asked = [await parts.ask(), await parts.ask()]
+        for _ in range(2):  # two workers that died before they had done anything
+            dead = [await parts.store.claim_next(worker="dead") for _ in asked]
+            for claim in dead:
+                assert claim is not None
+                await parts.store.release(claim.fence)
+        fresh = await parts.ask()
+        parts.worker.start()
+        done = [await parts.settled(one) for one in [*asked, fresh]]
+        assert [one.state for one in done] == [InvestigationState.COMPLETED] * 3
+        claims = {one.id: await _at(parts, one.id, EventKind.CLAIMED) for one in done}
+        first = min(asked, key=lambda one: claims[one.id][-1])
+        progress = (await _at(parts, first.id, EventKind.TOOL_FINISHED, EventKind.PHASE_FINISHED))[0]
+        others = [claims[one.id][-1] for one in done if one.id != first.id]
+        assert all(at >= progress for at in others)
+
+
+async def _at(parts: House, investigation_id: str, *kinds: EventKind) -> list[datetime]:
+    log = await parts.store.read(investigation_stream(investigation_id))
+    return [event.at for event in log if event.kind in kinds]
 
 
 async def test_what_stands_still_is_begun_anew_and_set_aside_in_the_end(url: str) -> None:

@@ -69,6 +69,17 @@ class ClaimsContract:
         await opened(store, 3)
         assert (await claimed(store, full=Full(suspects=True))).investigation.id == "inv_3"
 
+    async def test_an_idle_worker_takes_suspects_first(self, store: Store) -> None:
+        for number in (1, 2):
+            await opened(store, number, at_s=number)
+        for _ in range(2):
+            claim = await claimed(store, full=Full(squads=frozenset({"payments"})))
+            await store.release(claim.fence)
+        await opened(store, 3, at_s=-5)
+        idle = Full(idle=True)
+        assert (await claimed(store, full=idle)).investigation.id == claim.investigation.id
+        assert (await claimed(store, full=idle)).investigation.id == "inv_3"
+
     async def test_each_of_many_claimers_gets_another(self, store: Store) -> None:
         for number in range(30):
             await opened(store, number)
