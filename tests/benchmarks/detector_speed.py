@@ -73,9 +73,7 @@ def main() -> None:
     if other is not None:
         whole = streaming(values, SWEEP) / arguments.points
         print(f"ECOD over the full history: {other:,.0f} series/s")
-        print(
-            f"ratio: a verdict on the newest point {fresh / other:,.1f}, on every point of the history {whole / other:,.2f}"
-        )
+        print(f"ratio for the newest point: {fresh / other:,.1f}; for every point of the history: {whole / other:,.2f}")
 
 
 if __name__ == "__main__":
