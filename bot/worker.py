@@ -58,7 +58,7 @@ class Shares:
         squads = Counter(one.squad for one in running if one.squad)
         busy = frozenset(squad for squad, count in squads.items() if count >= self.squad)
         suspects = any(_is_suspect(one) for one in running)
-        return Full(schedules=scheduled >= self.schedules, squads=busy, suspects=suspects, idle=not running)
+        return Full(schedules=scheduled >= self.schedules, squads=busy, suspects=suspects)
 
 
 def _is_suspect(claimed: Investigation) -> bool:
@@ -126,12 +126,13 @@ class Worker:
                 task = asyncio.create_task(self._run(claim), name=f"investigation {claim.investigation.id}")
                 self._running[claim.fence], self._held[claim.fence] = task, claim
                 task.add_done_callback(partial(self._finished, claim.fence))
-                if _is_suspect(claim.investigation) and len(self._running) == 1:
+                if self._store.alone and _is_suspect(claim.investigation) and len(self._running) == 1:
                     await self._alone(claim.investigation.id, task)
 
     async def _alone(self, investigation_id: str, task: asyncio.Task[None]) -> None:
         """Claim nothing beside a suspect until it made progress, for a while: then a death speaks against it alone, and
-        one that was only unlucky is not held up by others until the next death."""
+        one that was only unlucky is not held up by others until the next death. With many workers nobody waits for it:
+        others go on with the rest."""
         end = time.monotonic() + _ALONE_S
         while not task.done() and time.monotonic() < end:
             with contextlib.suppress(BotError, OSError):
@@ -147,6 +148,8 @@ class Worker:
         """The next claim, or None after a while without work or after an error of the store."""
         try:
             full = self._shares.full([claim.investigation for claim in self._held.values()])
+            if self._store.alone and not self._held:
+                full = full.model_copy(update={"idle": True})
             claim = await self._store.claim_next(worker=self._name, lease_s=self._lease_s, full=full)
             if claim is None:
                 await self._store.wait_for_work(_POLL_S)

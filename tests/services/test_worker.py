@@ -58,7 +58,7 @@ def test_shares_leave_room_and_never_starve(slots: int) -> None:
     shares = Shares.of(slots)
     assert 1 <= shares.schedules <= slots
     assert 1 <= shares.squad <= slots
-    assert shares.full([]) == Full(idle=True)
+    assert shares.full([]) == Full()
 
 
 async def test_a_suspect_fills_the_one_place_for_suspects(url: str) -> None:
