@@ -13,14 +13,16 @@ import asyncio
 import contextlib
 import io
 import json
+import logging
 import random
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import structlog
 from pydantic import SecretStr
 
 from bot.domain.ids import investigation_stream
@@ -133,13 +135,27 @@ async def _asked(parts: House) -> dict[str, str]:
     }
 
 
+@contextlib.contextmanager
+def _logging_to(place: io.StringIO) -> Iterator[None]:
+    """Logs as the application writes them, at DEBUG; afterwards they go where they went before."""
+    before, root = structlog.get_config(), logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    with contextlib.redirect_stderr(place):
+        configure_logs(level="DEBUG", as_json=True)
+        try:
+            yield
+        finally:
+            structlog.configure(**before)
+            root.handlers[:] = handlers
+            root.setLevel(level)
+
+
 async def run(count: int, *, seed: int) -> Counter[str]:
     """`count` secrets of every kind and dress; leaks by sink, and how much was searched."""
     rng, tally = random.Random(seed), Counter[str]()
     logged = io.StringIO()
     names, dresses = list(KINDS), list(DRESSES)
-    with contextlib.redirect_stderr(logged):
-        configure_logs(level="DEBUG", as_json=True)
+    with _logging_to(logged):
         for begin in range(0, count, _BATCH):
             made: list[Dressed] = []
             for number in range(begin, min(begin + _BATCH, count)):
