@@ -6,6 +6,7 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
+import structlog
 from pydantic import Field, ValidationError
 
 from bot.domain.access import Principal
@@ -18,6 +19,8 @@ from bot.services.sweep_model import Limit, Sweep
 from bot.services.sweep_reading import watchable
 from bot.store import Store
 from connectors.model import Clock, Frozen, JsonObject, Tool
+
+log = structlog.get_logger(__name__)
 
 STREAM = "sweep/definitions"
 _OURS = frozenset({"alerts", "alerts-taken", "anomalies", "definitions"})
@@ -72,7 +75,10 @@ class SweepDesk:
         """Learn what was changed, here or elsewhere."""
         while events := await self._store.read(STREAM, after=self._read):
             for event in events:
-                self._take(event)
+                try:
+                    self._take(event)
+                except ValidationError as error:  # made by another version: it must not stop the others
+                    log.warning("sweeps.not_understood", seq=event.seq, reason=str(error.errors()[0]["msg"]))
             self._read = events[-1].seq
 
     def _take(self, event: Event) -> None:

@@ -10,6 +10,7 @@ import pytest
 from bot.demo.workspace.config import BEN as BEN_ID
 from bot.demo.workspace.config import DANA as DANA_ID
 from bot.domain.access import Principal, PrincipalKind
+from bot.domain.events import EventKind, NewEvent
 from bot.domain.question import Source
 from bot.errors import InvalidRequest, NotAllowed
 from bot.services.sweep_desk import STREAM, Draft, Listed, SweepDesk
@@ -225,6 +226,15 @@ async def test_what_stands_in_a_file_is_paused_but_not_deleted(scene: Scene) -> 
     await desk.pause("filed", by=who(DANA_ID))
     (filed,) = await desk_of(scene).listed()
     assert filed.sweep.enabled is False
+
+
+async def test_a_sweep_of_another_version_stops_nothing(scene: Scene) -> None:
+    odd = {"name": "odd", "sweep": {"source": "prometheus/main", "tool": "query_range", "every_s": "at noon"}}
+    event = NewEvent(kind=EventKind.SWEEP_CHANGED, actor="person:U1", at=SystemClock().now(), payload=odd)
+    await scene.store.append(STREAM, expected_seq=0, events=[event])
+    desk = desk_of(scene)
+    await desk.pause("filed", by=who(DANA_ID))
+    assert [(one.sweep.name, one.sweep.enabled) for one in await desk.listed()] == [("filed", False)]
 
 
 def test_every_modal_fits_slack(tmp_path: Path) -> None:
