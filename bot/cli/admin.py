@@ -6,7 +6,8 @@ import getpass
 
 from bot.app import open_store
 from bot.domain.events import EventKind
-from bot.services.granting import role_event, words_of, write_role
+from bot.services.appending import append_at_end
+from bot.services.granting import STREAM, role_event, words_of
 from bot.settings import Settings
 from connectors.model import SystemClock
 
@@ -41,7 +42,7 @@ async def _write(settings: Settings, kind: EventKind, role: str, user: str, *, s
     event = role_event(kind, role=role, user=user, squad=squad, actor=actor, at=clock.now())
     store = await open_store(settings, clock)
     try:
-        await write_role(store, event)
+        await append_at_end(store, STREAM, [event])
     finally:
         await store.close()
     return words_of(event.payload)

@@ -15,14 +15,13 @@ from datetime import datetime
 from pydantic import AwareDatetime, ValidationError
 
 from bot.domain.events import EventKind, NewEvent
-from bot.errors import SequenceConflict
+from bot.services.appending import append_at_end
 from bot.store import Store
 from bot.store.audit import ChainEnd
 from connectors.model import Frozen, canonical_digest
 
 STREAM = "retention"
 _ACTOR = "system:inquest"
-_ATTEMPTS = 10
 _PAGE = 1_000
 
 
@@ -44,13 +43,7 @@ async def vouch(store: Store, ends: Sequence[ChainEnd], *, workspace: str, at: d
     bare = Farewell(workspace=workspace, at=at, forgotten=tuple(ends))
     said = bare.model_copy(update={"signature": bare.signed_with(key)}) if key else bare
     event = NewEvent(kind=EventKind.SNAPSHOT_TAKEN, actor=_ACTOR, at=at, payload=said.model_dump(mode="json"))
-    for _ in range(_ATTEMPTS):
-        try:
-            await store.append(STREAM, expected_seq=await store.audit.length(STREAM), events=[event])
-        except SequenceConflict:
-            continue
-        return
-    raise SequenceConflict("Too many forget at once.")
+    await append_at_end(store, STREAM, [event])
 
 
 class Forgotten:

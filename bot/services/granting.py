@@ -7,7 +7,8 @@ from datetime import datetime
 
 from bot.domain.access import Principal, Role
 from bot.domain.events import EventKind, NewEvent
-from bot.errors import InvalidRequest, NotAllowed, SequenceConflict
+from bot.errors import InvalidRequest, NotAllowed
+from bot.services.appending import append_at_end
 from bot.services.groups import ACTOR as GROUPS
 from bot.services.policy import Roles
 from bot.store import RoleBinding, Store
@@ -15,7 +16,6 @@ from connectors.model import Clock, JsonObject
 
 STREAM = "access"
 GIVEN = (Role.RESPONDER, Role.LEAD, Role.ADMIN)
-_ATTEMPTS = 10
 _MOST_REFUSALS = 50
 
 
@@ -39,18 +39,6 @@ def role_event(
 def words_of(payload: JsonObject) -> str:
     """A role in words that follow a name and "is"."""
     return f"{payload['role']} of squad {payload['squad']}" if payload["squad"] else f"{payload['role']} everywhere"
-
-
-async def write_role(store: Store, event: NewEvent, *, delivery_id: str | None = None) -> None:
-    """Append behind whatever was written last."""
-    for _ in range(_ATTEMPTS):
-        try:
-            seq = await store.audit.length(STREAM)
-            await store.append(STREAM, expected_seq=seq, events=[event], delivery_id=delivery_id)
-        except SequenceConflict:
-            continue
-        return
-    raise SequenceConflict("Too many change roles at once.")
 
 
 class Granting:
@@ -80,7 +68,7 @@ class Granting:
     ) -> str:
         """Give it; a sentence to show."""
         event = await self._checked(EventKind.ROLE_GRANTED, role, user, squad=squad, by=by)
-        await write_role(self._store, event, delivery_id=delivery_id)
+        await append_at_end(self._store, STREAM, [event], delivery_id=delivery_id)
         return f"{user} is {words_of(event.payload)} now."
 
     async def revoke(
@@ -95,7 +83,7 @@ class Granting:
             raise InvalidRequest("That role comes from a Slack user group. Take the person out of the group.")
         if role == Role.ADMIN.value and not await self._another_admin(user):
             raise InvalidRequest("That is the last admin. Give the role to somebody else first.")
-        await write_role(self._store, event, delivery_id=delivery_id)
+        await append_at_end(self._store, STREAM, [event], delivery_id=delivery_id)
         return f"{user} is not {words_of(event.payload)} any more."
 
     async def _checked(self, kind: EventKind, role: str, user: str, *, squad: str | None, by: Principal) -> NewEvent:
@@ -120,4 +108,4 @@ class Granting:
             return
         payload: JsonObject = {"what": kind.value, "reason": said}
         event = NewEvent(kind=EventKind.REFUSED, actor=by.actor, at=self._clock.now(), payload=payload)
-        await write_role(self._store, event)
+        await append_at_end(self._store, STREAM, [event])

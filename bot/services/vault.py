@@ -16,7 +16,8 @@ import structlog
 
 from bot.domain.access import Principal
 from bot.domain.events import EventKind, NewEvent
-from bot.errors import BotError, InvalidConfiguration, InvalidRequest, NotAllowed, SequenceConflict
+from bot.errors import BotError, InvalidConfiguration, InvalidRequest, NotAllowed
+from bot.services.appending import append_at_end
 from bot.services.policy import Roles
 from bot.store import Store
 from bot.store.masked import SealedValue
@@ -30,7 +31,6 @@ _MOST_WAITING = 10_000
 _MOST_KNOWN = 100_000
 _LONGEST_VALUE = 4_000
 _LONGEST_REASON = 500
-_ATTEMPTS = 10
 _NONCE_BYTES = 12
 
 
@@ -153,11 +153,4 @@ class Unmasking:
 
     async def _write(self, kind: EventKind, by: Principal, payload: JsonObject) -> None:
         event = NewEvent(kind=kind, actor=by.actor, at=self._clock.now(), payload=payload)
-        for _ in range(_ATTEMPTS):
-            try:
-                seq = await self._store.audit.length(STREAM)
-                await self._store.append(STREAM, expected_seq=seq, events=[event])
-            except SequenceConflict:
-                continue
-            return
-        raise SequenceConflict("Too many write to the log at once.")
+        await append_at_end(self._store, STREAM, [event])
