@@ -8,7 +8,7 @@ from difflib import SequenceMatcher
 from ipaddress import ip_address, ip_network
 from typing import NamedTuple
 
-from bot.analysis.kubernetes.cluster import Cluster, Line, Thing, spec_of, template_containers
+from bot.analysis.kubernetes.cluster import Cluster, Line, Thing, bare, spec_of, template_containers
 from bot.analysis.kubernetes.match import Match
 from bot.domain.evidence import FindingKind
 from connectors.kubernetes.reading import flag, mapping, number, objects, text, texts
@@ -187,22 +187,18 @@ def _of_another(
     cluster: Cluster, workload: Thing, address: Address, service: Thing
 ) -> tuple[float, str, Line | None] | None:
     """A variable named after one Service that leads to quite another."""
-    about = _bare(_HOST_NAME.sub("", address.variable))
-    own = {workload.name, workload.app, service.name}
-    meant = next((n for n in cluster.services if _bare(n) == about and n not in own), None)
-    if _STORES & ({address.port} | ports_of(service)):
+    about = bare(_HOST_NAME.sub("", address.variable))
+    meant = cluster.services_by_letters.get(about)
+    if meant is None or meant in {workload.name, workload.app, service.name}:
         return None
-    others = {w.app for w in cluster.workloads} & {service.name, service.app}
-    if meant is None or not others or SequenceMatcher(None, about, _bare(service.name)).ratio() >= _ALIKE:
+    if _STORES & ({address.port} | ports_of(service)) or cluster.workload_of(service.app) is None:
+        return None
+    if SequenceMatcher(None, about, bare(service.name)).ratio() >= _ALIKE:
         return None
     return 0.85, f"Service {meant} exists, after which it is named", None
 
 
 _ALIKE = 0.75
-
-
-def _bare(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def alike(one: str, other: str) -> float:

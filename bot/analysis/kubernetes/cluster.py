@@ -115,10 +115,22 @@ class Cluster:
         """The Service of this name in a namespace, or in any when that is not known."""
         return self._services_by_place.get((namespace, name)) if namespace else self.services.get(name)
 
+    @cached_property
+    def _pods_by_name(self) -> dict[str, Thing]:
+        return {p.name: p for p in self.pods}
+
+    def pods_behind(self, service: Thing) -> list[Thing]:
+        """Pods that a Service chooses."""
+        return [self._pods_by_name[n] for n in texts(service.fields, "pods") if n in self._pods_by_name]
+
     def app_behind(self, service: Thing) -> str:
         """The application whose pods a Service chooses, else the one it is labelled with."""
-        names = texts(service.fields, "pods")
-        return next((p.app for p in self.pods if p.name in names), service.app)
+        return next((p.app for p in self.pods_behind(service)), service.app)
+
+    @cached_property
+    def services_by_letters(self) -> dict[str, str]:
+        """Names of Services by their letters and digits alone."""
+        return {bare(name): name for name in self.services}
 
     @cached_property
     def nodes(self) -> dict[str, Thing]:
@@ -206,6 +218,11 @@ class Cluster:
     @cached_property
     def control_plane(self) -> frozenset[str]:
         return frozenset(name for name, node in self.nodes.items() if is_control_plane(node))
+
+
+def bare(name: str) -> str:
+    """The letters and digits of a name, in lower case."""
+    return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 _MANY = frozenset({"Event", "ConfigReference", "Alert", "Reachability"})

@@ -9,7 +9,7 @@ from bot.analysis.kubernetes.cluster import Cluster, Thing, plain_containers
 from bot.analysis.kubernetes.match import Match
 from bot.analysis.kubernetes.ports import probed_ports, wanted_ports
 from bot.domain.evidence import FindingKind
-from connectors.kubernetes.reading import flag, labels_of, selects, text, texts
+from connectors.kubernetes.reading import flag, labels_of, selects, text
 from connectors.model import JsonObject
 
 _K = FindingKind
@@ -46,7 +46,7 @@ def selector_chooses_others(cluster: Cluster) -> Iterator[Match]:
     """A Service named after one workload chooses the pods of another, and nothing else serves the first."""
     for service in cluster.services.values():
         owner = cluster.workload_of(service.name)
-        chosen = {p.app for p in cluster.pods if p.name in texts(service.fields, "pods")}
+        chosen = {p.app for p in cluster.pods_behind(service)}
         if owner is None or not chosen or not cluster.pods_of(owner.app) or owner.app in chosen:
             continue
         labels = labels_of(owner.fields, "template", "labels")
@@ -112,8 +112,7 @@ def port_of_service_wrong(cluster: Cluster) -> Iterator[Match]:
 
 def _undeclared(cluster: Cluster, service: Thing, port: JsonObject) -> str | None:
     """Of pods that declare no port: what they are told to listen on and where they are probed."""
-    chosen = [p for p in cluster.pods if p.name in texts(service.fields, "pods")]
-    containers = [c for p in chosen for c in plain_containers(p)]
+    containers = [c for p in cluster.pods_behind(service) for c in plain_containers(p)]
     told = {n for c in containers for n in (*wanted_ports(c), *probed_ports(c))}
     known = {n for n in told if not _PROXY_PORTS.match(f"{n}/")}
     targets = {n for n in _list(port.get("resolved")) if isinstance(n, int)}
