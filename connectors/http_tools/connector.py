@@ -14,7 +14,7 @@ from connectors._linked import LinkedConnector
 from connectors._writes import OutcomeArguments
 from connectors.base import Answer, Ask, parse_arguments
 from connectors.errors import ConnectorError, Malformed, NotFound, Rejected
-from connectors.http import HttpClient, looks_like_html
+from connectors.http import HttpClient, Reply, looks_like_html
 from connectors.http_tools.addresses import check_host
 from connectors.http_tools.arguments import arguments_of
 from connectors.http_tools.changing import Changing
@@ -138,24 +138,22 @@ class HttpToolsConnector(LinkedConnector[HttpToolsConfig, HttpClient]):
         )
         if looks_like_html(reply.headers.get("content-type", ""), reply.body):
             raise Malformed(f"{self.name} answered with a web page instead of data.")
-        payload = self._payload(described, reply.status, reply.headers, reply.body)
+        payload = self._payload(described, reply)
         url = f"{self.config.url}{path}" if described.effect == "read" else None
         source = SourceRef(
             query=_shown(described.method, path, query, body)[:20_000], language="http", url=url, window=ask.window
         )
         return Answer(payload, source, bytes=len(reply.body))
 
-    def _payload(self, described: HttpTool, status: int, headers: Any, body: bytes) -> Payload:
+    def _payload(self, described: HttpTool, reply: Reply) -> Payload:
+        headers, body = reply.headers, reply.body
         if described.method == "HEAD" or (not body and described.effect == "write"):
-            lines = [f"HTTP {status}", *(f"{key}: {headers[key]}" for key in _SHOWN_HEADERS if key in headers)]
+            lines = [f"HTTP {reply.status}", *(f"{key}: {headers[key]}" for key in _SHOWN_HEADERS if key in headers)]
             return Text(text="\n".join(lines))
         words = self.link.clean
         if described.answer.kind == "text" and "json" not in headers.get("content-type", ""):
             return Text(text=body.decode("utf-8", "replace"))
-        try:
-            document: JsonValue = json.loads(body)
-        except (ValueError, RecursionError) as error:
-            raise Malformed(f"{self.name} answered something that is not JSON.") from error
+        document = reply.json(self.name)
         failure = mapping(document).get("error") if not described.answer.items else None
         if isinstance(failure, str) and len(mapping(document)) == 1:
             raise Rejected(f"{self.name} refused the request: {words(failure)}.")
