@@ -26,6 +26,8 @@ from connectors.http import Reply, looks_like_html, status_error, transport_erro
 from connectors.mcp.config import McpConfig
 
 _ERROR_BYTES = 16_384
+_MOST_PARTS = 20_000
+"""Objects and lists of one call: the SDK checks each against every message there is, which costs over a kilobyte."""
 _SOFT = frozenset({400, 404, 405, 406})
 """How an older server answers the first question of a newer protocol; only the end of the call tells what it means."""
 
@@ -50,7 +52,7 @@ class _Counted(httpx2.AsyncByteStream):
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for chunk in self._inner:
-            self._watch.count(len(chunk))
+            self._watch.count(chunk)
             yield chunk
 
     async def aclose(self) -> None:
@@ -63,12 +65,13 @@ class Watched(httpx2.AsyncBaseTransport):
     def __init__(self, config: McpConfig, *, name: str, max_bytes: int, trouble: Trouble) -> None:
         self._inner = httpx2.AsyncHTTPTransport(verify=_tls(config, name))
         self._config, self._name, self._left, self._trouble = config, name, max_bytes, trouble
-        self.received = 0
+        self.received = self._parts = 0
 
-    def count(self, size: int) -> None:
-        self.received += size
-        self._left -= size
-        if self._left < 0:
+    def count(self, chunk: bytes) -> None:
+        self.received += len(chunk)
+        self._left -= len(chunk)
+        self._parts += chunk.count(b"{") + chunk.count(b"],")
+        if self._left < 0 or self._parts > _MOST_PARTS:
             error = Rejected(f"{self._name} answered too many bytes. Ask for less.")
             self._trouble.end(error)
             raise httpx2.ReadError("too large")
@@ -97,7 +100,7 @@ class Watched(httpx2.AsyncBaseTransport):
         parts: list[bytes] = []
         try:
             async for chunk in response.aiter_bytes():
-                self.count(len(chunk))
+                self.count(chunk)
                 parts.append(chunk)
         except httpx2.HTTPError as error:
             if request.method == "POST":
@@ -108,6 +111,8 @@ class Watched(httpx2.AsyncBaseTransport):
         body = b"".join(parts)
         if request.method == "POST":
             self._judge(response, kind, body)
+        if self._trouble.fatal.done():
+            body = b""  # nobody waits for it any more, and to check it would cost far more than it is long
         kept = [(key, value) for key, value in response.headers.multi_items() if key != "content-encoding"]
         return httpx2.Response(response.status_code, headers=kept, content=body)
 
