@@ -13,6 +13,7 @@ from datetime import datetime
 
 import structlog
 
+from bot.border import border
 from bot.domain.access import Principal, PrincipalKind
 from bot.domain.anomaly import Anomaly, Signal
 from bot.domain.question import Source
@@ -164,16 +165,12 @@ class Watch:
         """Learns who calls whom, starts the schedule, then wakes snoozed anomalies and asks what changed."""
         asked_at = -_NEIGHBOURS_S
         while True:
-            try:
+            with border("anomalies.not_tended"):
                 if time.monotonic() - asked_at >= _NEIGHBOURS_S:
                     asked_at = time.monotonic()
                     await self._neighbours.refresh()
                 await self.anomalies.tend()
                 await self._follow_changes()
-            except (BotError, OSError) as error:
-                log.warning("anomalies.not_tended", reason=str(error))
-            except Exception:  # the border of this task
-                log.exception("anomalies.failed")
             if self._schedule is not None:
                 self._schedule.start()
             await asyncio.sleep(_TEND_S)
