@@ -24,6 +24,7 @@ _DESCRIBE_DEADLINE_S = 8.0
 _MOST_SERVICES = 10_000
 _FRESH_S = 300.0
 _RECALLED = timedelta(days=7)
+_METRICS_KEPT = timedelta(days=30)
 METRIC_KINDS = frozenset({"counter", "gauge", "histogram", "summary", "metric", "untyped", "unknown"})
 """Kinds of schema entries that are metrics; `metric` says nothing of its type."""
 
@@ -136,6 +137,7 @@ class Catalogue:
         try:
             await self.memory.keep_services(services[:_MOST_SERVICES])
             await self.memory.keep_metrics(metrics)
+            await self.memory.forget_metrics(before=now - _METRICS_KEPT)
         except (BotError, OSError) as error:
             log.warning("catalogue.not_kept", reason=str(error))
 

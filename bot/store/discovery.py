@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, select
 
 from bot.store.rows import Row, as_text, table
 from bot.store.statements import insert_or_renew
@@ -66,6 +66,12 @@ class Discovery:
     async def metrics(self, sources: Collection[str] = (), *, limit: int = 10_000) -> list[KnownMetric]:
         """By source and name, of these sources or of all."""
         return await self._ask(lambda c: _metrics(c, self._workspace, sources, limit))
+
+    async def forget_metrics(self, *, before: datetime) -> None:
+        """Delete those that no source has named since then."""
+        target = table("metrics")
+        gone = delete(target).where(target.c.workspace == self._workspace, target.c.last_seen_at < before)
+        await self._write(lambda c: c.execute(gone))
 
     async def _upsert(self, name: str, rows: Sequence[Row]) -> None:
         for first in range(0, len(rows), _AT_ONCE):

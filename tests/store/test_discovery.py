@@ -103,6 +103,19 @@ async def test_first_seen_stays_and_last_seen_moves(world: World) -> None:
     )
 
 
+async def test_a_metric_that_nobody_named_for_thirty_days_is_forgotten(world: World) -> None:
+    catalogue = world.catalogue()
+    world.source.schema = names("pay", metrics=3)
+    await catalogue.refresh()
+    world.source.schema = names("pay", metrics=1)
+    world.clock.at += timedelta(days=30)
+    await catalogue.refresh()
+    assert len(await catalogue.metrics()) == 3, "thirty days is not longer than thirty days"
+    world.clock.at += timedelta(seconds=1)
+    await catalogue.refresh()
+    assert [one.name for one in await catalogue.metrics()] == ["m_0"]
+
+
 async def test_a_restart_knows_the_services_before_a_source_answers(world: World) -> None:
     world.source.schema = names("pay", "shop")
     await world.catalogue().refresh()
