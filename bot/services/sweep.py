@@ -130,7 +130,8 @@ class Sweeps:
         watch, until = self._watches.get(sweep.name), self._until.get(sweep.name)
         if watch is None or until is None or not watch.places:
             return
-        parts = await asyncio.to_thread(lambda: list(kept_parts(watch, until=until.timestamp())))
+        burns = self._burns.get(sweep.name)
+        parts = await asyncio.to_thread(lambda: list(kept_parts(watch, until=until.timestamp(), burns=burns)))
         await self._store.sweep_states.keep(sweep.name, parts, self._clock.now())
         self._kept_at[sweep.name] = self._clock.now()
 
@@ -147,9 +148,9 @@ class Sweeps:
         parts = await self._store.sweep_states.kept(sweep.name)
         if not parts:
             return
-        watch = Watch(sweep, reluctance=self._anomalies.reluctance)
+        watch, burns = Watch(sweep, reluctance=self._anomalies.reluctance), _burns(sweep)
         try:
-            until = await asyncio.to_thread(take_back, watch, parts)
+            until = await asyncio.to_thread(take_back, watch, parts, burns=burns)
         except ValueError as error:
             log.warning("sweep.state_not_used", sweep=sweep.name, reason=str(error))
             return
@@ -157,7 +158,7 @@ class Sweeps:
         if self._clock.now() - reaches > _TOO_OLD:
             log.info("sweep.state_too_old", sweep=sweep.name, until=reaches.isoformat())
             return
-        self._watches[sweep.name], self._until[sweep.name] = watch, reaches
+        self._watches[sweep.name], self._until[sweep.name], self._burns[sweep.name] = watch, reaches, burns
 
     async def _missed(self, sweep: Sweep, due: datetime) -> int:
         """How many ticks nobody ran since the last one; they are caught up with this one."""
@@ -195,8 +196,7 @@ class Sweeps:
         """The burn rates of objectives, out of the same answer."""
         if not sweep.objectives:
             return ()
-        burns = self._burns.setdefault(sweep.name, Burns(sweep.objectives, step_s=sweep.every_s))
-        return burns.series(series)
+        return self._burns.setdefault(sweep.name, _burns(sweep)).series(series)
 
     async def _judge(
         self, sweep: Sweep, evidence: Evidence, series: Sequence[Series], outcome: SweepOutcome
@@ -241,6 +241,10 @@ class Sweeps:
             missed = NewEvent(kind=EventKind.SWEEP_MISSED, actor=_ACTOR, at=self._clock.now(), payload=gone)
             events.insert(0, missed)
         await self._ends.append(sweep_stream(outcome.sweep), events)
+
+
+def _burns(sweep: Sweep) -> Burns:
+    return Burns(sweep.objectives, step_s=sweep.every_s)
 
 
 def _not_whole(truncated: str | None, dropped: int) -> str:

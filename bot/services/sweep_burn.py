@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 import numpy as np
 
@@ -21,13 +21,27 @@ _LONGEST_S = 21_600.0
 class Burns:
     """Requests and errors of the last six hours per service, fed with the series of one sweep.
 
-    After a restart the windows hold what came since. A minute with requests and no error ratio had no errors.
+    `state` and `restore` carry them over a restart. A minute with requests and no error ratio had no errors.
     """
 
     def __init__(self, objectives: Sequence[Objective], *, step_s: float) -> None:
         self._objectives = {one.service: one.availability for one in objectives}
         self._step_s = step_s
         self._seen: dict[str, dict[datetime, tuple[float, float]]] = {}
+
+    def state(self) -> dict[str, list[tuple[float, float, float]]]:
+        """Per service: second since 1970, errors and requests of every point that the windows hold."""
+        return {
+            service: [(at.timestamp(), *counts) for at, counts in known.items()]
+            for service, known in self._seen.items()
+        }
+
+    def restore(self, state: Mapping[str, Sequence[tuple[float, float, float]]]) -> None:
+        """Put back what `state` gave. TypeError or ValueError when it is something else."""
+        self._seen = {
+            service: {datetime.fromtimestamp(at, UTC): (float(errors), float(asked)) for at, errors, asked in points}
+            for service, points in state.items()
+        }
 
     def series(self, given: Sequence[Series]) -> list[Series]:
         """The burn rates at every new point of these services."""

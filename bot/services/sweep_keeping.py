@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from bot.analysis.anomaly.state import pack, unpack
 from bot.domain.anomaly import Signal
+from bot.services.sweep_burn import Burns
 from bot.services.sweep_watch import Place, Watch
 from connectors.model import Series
 
@@ -19,14 +20,19 @@ _PART = 500
 _LARGEST_NOTES_BYTES = 50_000_000
 
 
-def kept_parts(watch: Watch, *, until: float) -> Iterator[bytes]:
-    """The watch in parts of at most 500 series; `until` says, in seconds since 1970, how far its points reach."""
+def kept_parts(watch: Watch, *, until: float, burns: Burns | None = None) -> Iterator[bytes]:
+    """The watch in parts of at most 500 series; `until` says, in seconds since 1970, how far its points reach.
+
+    The windows of burn rates are in the first part.
+    """
     places = list(watch.places.values())
     for first in range(0, len(places), _PART):
         group = places[first : first + _PART]
         rows = np.array([place.row for place in group], dtype=np.intp)
         recent, times = watch.recent(rows)
         notes = {"version": _VERSION, "until": until, "places": [_place_notes(watch, place) for place in group]}
+        if burns is not None and not first:
+            notes["burns"] = burns.state()
         yield pack(
             {
                 **watch.detector.state(rows),
@@ -37,8 +43,8 @@ def kept_parts(watch: Watch, *, until: float) -> Iterator[bytes]:
         )
 
 
-def take_back(watch: Watch, parts: Iterable[bytes]) -> float:
-    """Fill an empty watch from all parts; gives `until`. ValueError when they do not fit this version or sweep."""
+def take_back(watch: Watch, parts: Iterable[bytes], *, burns: Burns | None = None) -> float:
+    """Fill an empty watch, and `burns`; gives `until`. ValueError when the parts do not fit this version or sweep."""
     until = float("inf")
     for data in parts:
         state: dict[str, Any] = dict(unpack(data))
@@ -50,6 +56,8 @@ def take_back(watch: Watch, parts: Iterable[bytes]) -> float:
             rows = watch.adopt(places)
             watch.detector.restore(rows, state)
             watch.restore_recent(rows, recent, times)
+            if burns is not None and "burns" in notes:
+                burns.restore(notes["burns"])
         except (KeyError, TypeError, AttributeError, ValidationError) as error:
             raise ValueError(f"this is not what a sweep keeps: {type(error).__name__}") from error
     if until == float("inf"):

@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 
 from bot.analysis.anomaly.state import pack
+from bot.services.sweep_burn import Burns
 from bot.services.sweep_keeping import kept_parts, take_back
+from bot.services.sweep_model import Objective
 from bot.services.sweep_watch import Watch
 from bot.store import Store
+from connectors.model import Series
 from tests.services.test_sweeps import SWEEP, Desk, Hands, payload
 from tests.support.doubles import Behaviour, DoubleConnector
 
@@ -73,6 +76,27 @@ async def test_what_is_too_old_is_learned_anew(store: Store) -> None:
     outcome = again.sweeps.last("signals")
     assert outcome is not None
     assert outcome.learning
+
+
+async def test_the_windows_of_burn_rates_go_on_after_a_restart() -> None:
+    """Forty bad minutes before it count: ten more of them alone would burn no hour."""
+    objectives, minute = [Objective(service="shop", availability=0.999)], timedelta(minutes=1)
+
+    def answer(first: int, last: int) -> list[Series]:
+        times = [Hands().at + minute * n for n in range(first, last)]
+        traffic, errors = [(at, 50.0) for at in times], [(at, 0.02 if n >= 20 else 0.0) for n, at in enumerate(times)]
+        return [
+            Series(service="shop", metric="request_rate", step_s=60, points=tuple(traffic)),
+            Series(service="shop", metric="error_ratio", step_s=60, points=tuple(errors)),
+        ]
+
+    before, after = Burns(objectives, step_s=60), Burns(objectives, step_s=60)
+    before.series(answer(0, 60))
+    take_back(Watch(SWEEP), kept_parts(watched(), until=1.0, burns=before), burns=after)
+    [fast, _] = after.series(answer(58, 61))
+    assert len(fast.points) == 1, "what was counted before is not counted again"
+    assert fast.points == before.series(answer(58, 61))[0].points
+    assert after.state() == before.state()
 
 
 def watched() -> Watch:
