@@ -82,16 +82,14 @@ class Reply(NamedTuple):
     headers: Mapping[str, str]
     body: bytes
 
-    def json(self, name: str) -> JsonValue:
-        """The body as JSON, or Malformed; a web page in its place is named as such."""
+    def json(self, name: str, *, most_parts: int = MAX_JSON_PARTS) -> JsonValue:
+        """The body as JSON, or Malformed; a web page in its place is named as such. Rejected with more parts."""
         if looks_like_html(self.headers.get("content-type", ""), self.body):
             raise Malformed(
                 f"{name} answered with a web page instead of data; a proxy or a log-in page may be in between."
             )
-        if self.body.count(b"{") + self.body.count(b"[") > MAX_JSON_PARTS:
-            raise Rejected(
-                f"{name} answered more than {MAX_JSON_PARTS:,} objects. Ask for a shorter span or fewer things."
-            )
+        if self.body.count(b"{") + self.body.count(b"[") > most_parts:
+            raise Rejected(f"{name} answered more than {most_parts:,} objects. Ask for a shorter span or fewer things.")
         try:
             value: JsonValue = json.loads(self.body)
         except (ValueError, RecursionError) as error:

@@ -16,8 +16,8 @@ from pydantic import JsonValue, SecretStr
 
 from connectors.base import Ask
 from connectors.errors import ConnectorError, Malformed, NotFound, Rejected, TimedOut, Unavailable
-from connectors.http import HttpClient, Params
-from connectors.model import TimeWindow
+from connectors.http import MAX_JSON_PARTS, HttpClient, Params
+from connectors.model import Limits, TimeWindow
 from connectors.prometheus.config import PrometheusConfig
 
 LANGUAGE = "promql"
@@ -117,7 +117,7 @@ class PrometheusApi:
                 )
             except (Rejected, Unavailable) as error:
                 raise _sharper(error) from error
-        return self._envelope(reply.json(self._name))
+        return self._envelope(reply.json(self._name, most_parts=_most_parts(ask.limits)))
 
     def _envelope(self, value: JsonValue) -> dict[str, Any]:
         if not isinstance(value, dict) or value.get("status") not in {"success", "error"}:
@@ -161,6 +161,11 @@ def _sharper(error: ConnectorError) -> ConnectorError:
     if "timed out" in words or "deadline exceeded" in words or "context canceled" in words:
         return TimedOut(str(error))
     return error
+
+
+def _most_parts(limits: Limits) -> int:
+    """A point is one part and a series three; a source that is allowed more of them may answer so much."""
+    return max(MAX_JSON_PARTS, limits.max_points + 4 * limits.max_rows)
 
 
 def _matching(selectors: list[str], span: TimeWindow) -> Mapping[str, str | list[str]]:

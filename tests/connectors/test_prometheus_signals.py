@@ -7,9 +7,13 @@ from datetime import timedelta
 
 import pytest
 
+from connectors.base import Ask
 from connectors.errors import Rejected
-from connectors.model import Limits, Objects, Rows, Series, SeriesSet, TimeWindow, ToolCall, ToolResult
+from connectors.model import Limits, Objects, Rows, Series, SeriesSet, SystemClock, TimeWindow, ToolCall, ToolResult
+from connectors.prometheus.api import PrometheusApi
+from connectors.prometheus.config import PrometheusConfig
 from connectors.prometheus.connector import PrometheusConnector
+from connectors.testing import Fault, FaultServer
 from tests.connectors import history
 from tests.connectors.test_prometheus_contract import WINDOW, call, make
 from tests.support.servers import PrometheusServer
@@ -187,9 +191,22 @@ async def test_search_finds_metrics_by_words(prometheus: PrometheusServer) -> No
 
 
 async def test_a_tenant_is_sent() -> None:
-    from connectors.testing import Fault, FaultServer
-
     async with FaultServer(Fault("reply", 400, echo=True)) as server:
         connector = make(f"http://{server.host}:{server.port}", tenant="acme-team")
         with pytest.raises(Rejected, match=r"x-scope-orgid: \[secret\]"):
             await ask(connector, call("query_instant", promql="up"))
+
+
+async def test_a_source_that_is_allowed_more_points_may_answer_so_many() -> None:
+    points = b",".join(b'[%d,"1"]' % at for at in range(250_000))
+    body = b'{"status":"success","data":{"resultType":"matrix","result":[{"metric":{},"values":[' + points + b"]}]}}"
+    async with FaultServer(Fault("reply", body=body)) as server:
+        api = PrometheusApi(PrometheusConfig(url=f"http://{server.host}:{server.port}"), name="prometheus/main")
+        await api.open()
+        few = Limits(max_bytes=10_000_000)
+        with pytest.raises(Rejected, match="Ask for a shorter span or fewer things"):
+            await api.range("up", WINDOW, 15.0, Ask(WINDOW, few, SystemClock()))
+        many = few.model_copy(update={"max_points": 300_000})
+        answered = await api.range("up", WINDOW, 15.0, Ask(WINDOW, many, SystemClock()))
+        assert len(answered.lines[0].points) == 250_000
+        await api.close()
