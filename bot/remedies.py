@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,10 +13,12 @@ from bot.domain.access import Principal, Squad
 from bot.domain.remediation import Proposal
 from bot.services.approvals import ApprovalGate, Decisions
 from bot.services.audit import Seals
+from bot.services.embedding import installed_embedder
 from bot.services.execute import Execute
 from bot.services.granting import Granting
 from bot.services.groups import Groups
 from bot.services.incidents import Incidents
+from bot.services.library import Library
 from bot.services.policy import AccessFile, Roles, with_access
 from bot.services.propose import Proposer
 from bot.services.remediate import Pace, Remediation
@@ -28,7 +29,7 @@ from bot.store import Store
 from bot.worker import incarnation
 from connectors.base import Connector
 from connectors.model import Clock, Tool
-from runbooks.loader import load_good, search
+from runbooks.loader import load_good
 from runbooks.model import Runbook
 
 log = structlog.get_logger(__name__)
@@ -47,12 +48,13 @@ class Remedies:
     granting: Granting
     incidents: Incidents
     tickets: Tickets
+    library: Library
 
     async def runbook_words(self, words: str, by: Principal) -> str:
         """What a search of the runbooks finds, for Slack: our own text, so it needs no escaping."""
         if by.guest:
             return "Guests see what is posted in their channels, and nothing beyond."
-        found = search(await asyncio.to_thread(self.books), words, limit=5)
+        found = await self.library.search(words, limit=5)
         lines = [f"*{book.title}* (`{book.id}`, kept by {book.owner})\n{_beginning(book.body)}" for book in found]
         return "\n\n".join(lines) or "No runbook holds these words."
 
@@ -134,7 +136,8 @@ def make_remedies(
         rules=rules,
         worker=worker,
     )
-    return Remedies(roles, decisions, proposer, remediation, books, groups, granting, incidents, tickets)
+    library = Library(books, embedder=installed_embedder())
+    return Remedies(roles, decisions, proposer, remediation, books, groups, granting, incidents, tickets, library)
 
 
 def _beginning(body: str) -> str:

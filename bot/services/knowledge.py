@@ -1,16 +1,13 @@
 """What past investigations know about this one: found by words and by likeness, the two ranks fused.
 
 Words are the database's full-text search. Likeness is the cosine between signatures: which kinds of finding stood at
-which components, and what was blamed. An embedder, where one is given, adds a third rank. Ranks are fused by their
-reciprocals (Cormack, Clarke, Büttcher 2009), which needs no common scale.
+which components, and what was blamed. An embedder, where one is given, adds a third rank.
 """
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Mapping, Sequence
-from typing import Protocol
 
 import structlog
 
@@ -19,25 +16,19 @@ from bot.domain.question import CaseFile, Ranking
 from bot.domain.report import RelatedIssue, Report
 from bot.domain.states import Verdict
 from bot.errors import BotError
+from bot.services.likeness import Embedder, fuse, nearness
 from bot.store import Store
 from bot.store.search import Document
 from connectors.redaction import redact_text
 
 log = structlog.get_logger(__name__)
 
-_RRF = 60.0
 _CANDIDATES = 30
 _LEAST_LIKENESS = 0.35
 _LONGEST_TITLE = 240
 _LONGEST_BODY = 20_000
 _LONGEST_QUERY = 100
 Signature = Mapping[str, float]
-
-
-class Embedder(Protocol):
-    """Turns texts into vectors of one length; given only where its extra is installed."""
-
-    def embed(self, texts: Sequence[str]) -> list[list[float]]: ...
 
 
 class Knowledge:
@@ -89,23 +80,12 @@ class Knowledge:
             return []
         titles = await self._store.search.titles(list(dict.fromkeys([*words, *alike]))[:_CANDIDATES])
         ids = sorted(titles)
-        texts = [_words(case, ranking), *(titles[one] for one in ids)]
-        try:
-            asked, *vectors = await asyncio.wait_for(asyncio.to_thread(self._embedder.embed, texts), self._embedding_s)
-        except TimeoutError:
-            log.info("knowledge.embedding_late", texts=len(texts))
+        texts = [titles[one] for one in ids]
+        found = await nearness(self._embedder, _words(case, ranking), texts, wait_s=self._embedding_s)
+        if found is None:
             return []
-        near = {one: _dense(asked, vector) for one, vector in zip(ids, vectors, strict=True)}
+        near = dict(zip(ids, found, strict=True))
         return [sorted(ids, key=lambda one: (-near[one], one))]
-
-
-def fuse(ranks: Sequence[Sequence[str]]) -> list[str]:
-    """One order out of several: an item's score is the sum of 1 / (60 + its place) over the ranks that hold it."""
-    scores: dict[str, float] = {}
-    for rank in ranks:
-        for place, item in enumerate(rank, start=1):
-            scores[item] = scores.get(item, 0.0) + 1 / (_RRF + place)
-    return sorted(scores, key=lambda item: (-scores[item], item))
 
 
 def cosine(one: Signature, other: Signature) -> float:
@@ -113,11 +93,6 @@ def cosine(one: Signature, other: Signature) -> float:
     shared = sum(weight * other[feature] for feature, weight in one.items() if feature in other)
     size = math.hypot(*one.values()) * math.hypot(*other.values())
     return shared / size if size else 0.0
-
-
-def _dense(one: Sequence[float], other: Sequence[float]) -> float:
-    size = math.hypot(*one) * math.hypot(*other)
-    return sum(a * b for a, b in zip(one, other, strict=True)) / size if size else 0.0
 
 
 def case_signature(ranking: Ranking) -> dict[str, float]:

@@ -17,7 +17,8 @@ from bot.domain.question import Analysis, CaseFile, IssueType, Question, Ranking
 from bot.domain.report import Report, ReportAnalysis, ReportTimeRange
 from bot.domain.states import InvestigationState, Verdict
 from bot.reasoning.rules import word
-from bot.services.knowledge import Knowledge, case_signature, cosine, fuse
+from bot.services.knowledge import Knowledge, case_signature, cosine
+from bot.services.likeness import Kept, fuse
 from bot.store import Store
 from connectors.model import TimeWindow
 from tests.support.servers import PostgresServer, require
@@ -147,6 +148,15 @@ async def test_an_embedder_adds_a_rank(store: Store) -> None:
     letters = Letters()
     found = await Knowledge(store, embedder=letters).related(case("orders hang"), LOCKS, besides="")
     assert {one.investigation_id for one in found} == {"inv_1", "inv_2"}
+    assert letters.asked == 1
+
+
+async def test_what_was_embedded_is_not_embedded_again(store: Store) -> None:
+    await finish(store, 1, "orders hang", LOCKS)
+    letters = Letters()
+    knowledge = Knowledge(store, embedder=Kept(letters))
+    first = await knowledge.related(case("orders hang"), LOCKS, besides="")
+    assert await knowledge.related(case("orders hang"), LOCKS, besides="") == first
     assert letters.asked == 1
 
 
