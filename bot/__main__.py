@@ -262,6 +262,30 @@ def runbooks_search(words: Annotated[list[str], typer.Argument(help="Words to lo
     raise typer.Exit(search_runbooks(" ".join(words)))
 
 
+sweeps_app = typer.Typer(help="What is watched on a schedule.", no_args_is_help=True)
+app.add_typer(sweeps_app, name="sweeps")
+
+
+@sweeps_app.command("list")
+def sweeps_list(config: ConfigOption = None) -> None:
+    """List the sweeps: what each asks, how often, and where it is defined."""
+    from bot.cli.sweeps import list_sweeps
+
+    settings = _settings(config)
+    _quiet_logs(settings)
+    asyncio.run(list_sweeps(settings))
+
+
+@sweeps_app.command("run")
+def sweeps_run(name: str, config: ConfigOption = None) -> None:
+    """Run one sweep now and show what is out of normal."""
+    from bot.cli.sweeps import run_sweep
+
+    settings = _settings(config)
+    _quiet_logs(settings)
+    raise typer.Exit(asyncio.run(run_sweep(settings, name)))
+
+
 admin_app = typer.Typer(help="Who may do what.", no_args_is_help=True)
 app.add_typer(admin_app, name="admin")
 SquadOption = Annotated[str | None, typer.Option(help="Only in this squad; without it everywhere.")]

@@ -18,17 +18,17 @@ from bot.domain.access import Principal, PrincipalKind
 from bot.domain.anomaly import Anomaly, Signal
 from bot.domain.question import Source
 from bot.domain.states import Severity
-from bot.errors import BotError
+from bot.errors import BotError, InvalidRequest
 from bot.schedule import LEASE, Schedule
 from bot.services.alerts import Alerts
 from bot.services.catalogue import Catalogue
 from bot.services.execute import Execute
 from bot.services.investigations import Investigations, OpenRequest
 from bot.services.policy import Roles
-from bot.services.sweep import Sweeps
+from bot.services.sweep import SweepOutcome, Sweeps
 from bot.services.sweep_anomalies import Anomalies
 from bot.services.sweep_changes import AsksChanges
-from bot.services.sweep_config import load_watching
+from bot.services.sweep_config import find, load_watching
 from bot.services.sweep_desk import SweepDesk
 from bot.services.sweep_model import Sweep, Watching
 from bot.services.sweep_neighbours import Neighbourhood
@@ -43,6 +43,7 @@ log = structlog.get_logger(__name__)
 SWEEPS = Principal(kind=PrincipalKind.SCHEDULE, id="sweeps", name="Inquest's sweeps")
 _TEND_S = 2.0
 _NEIGHBOURS_S = 300.0
+_ONE_TICK_S = 120.0
 
 
 class Watch:
@@ -106,12 +107,28 @@ class Watch:
     async def start_sweeps(self) -> None:
         """Begin to sweep (the scheduler part): what the file says, else the defaults. Its errors name the line."""
         wanted = await self._listed()
-        self._sweeps = Sweeps(
-            wanted, store=self._store, execute=self._execute, anomalies=self.anomalies, clock=self._clock
-        )
+        self._sweeps = self._over(wanted)
         self._schedule = Schedule(sweeps=self._sweeps, store=self._store, clock=self._clock, worker=self._worker)
         self._tend()
         log.info("sweeps.started", sweeps=[sweep.name for sweep in wanted])
+
+    async def run_once(self, name: str) -> tuple[SweepOutcome, list[str]]:
+        """One tick in a process that sweeps nothing else: what it did, and every series that is out of normal now.
+
+        InvalidRequest while another process has the schedule: two would tell the same twice.
+        """
+        sweep = find(await self._listed(), name)
+        if not await self._store.hold(LEASE, worker=self._worker, lease_s=_ONE_TICK_S):
+            raise InvalidRequest(f"Another process runs the sweeps now. In Slack, /sweeps run {name} asks it.")
+        try:
+            sweeps = self._over([sweep])
+            outcome, watch = await sweeps.run(sweep), sweeps.watch(name)
+        finally:
+            await self._store.drop(LEASE, worker=self._worker)
+        return outcome, [place.odd.text for place in watch.places.values() if place.odd] if watch else []
+
+    def _over(self, wanted: Sequence[Sweep]) -> Sweeps:
+        return Sweeps(wanted, store=self._store, execute=self._execute, anomalies=self.anomalies, clock=self._clock)
 
     async def _discover(self) -> str:
         """Ask every source what it holds, now; how much is known then."""

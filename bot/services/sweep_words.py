@@ -8,7 +8,7 @@ from datetime import UTC
 from bot.domain.access import Principal
 from bot.domain.anomaly import Anomaly
 from bot.errors import InvalidRequest
-from bot.services.sweep import Sweeps
+from bot.services.sweep import SweepOutcome, Sweeps
 from bot.services.sweep_anomalies import Anomalies
 from bot.services.sweep_config import find
 
@@ -66,9 +66,7 @@ class SweepWords:
     async def _run(self, name: str) -> str:
         sweeps = self._here()
         outcome = await sweeps.run(find(sweeps.sweeps, name))
-        told = f"`{name}` {_outcome(outcome.outcome)}: {outcome.points} points of {outcome.series} series, "
-        told += f"{outcome.signals} out of normal, {outcome.recovered} normal again, {outcome.duration_ms:.0f} ms."
-        return told + (f" {_safe(outcome.reason)}" if outcome.reason else "")
+        return f"`{name}` {_safe(did(outcome), longest=400)}"
 
     async def _found(self) -> str:
         await self._anomalies.refresh()
@@ -98,6 +96,13 @@ class SweepWords:
         return _safe(f"{signal.metric} of {signal.service or signal.source}, {signal.kind}") if signal else ""
 
 
+def did(outcome: SweepOutcome) -> str:
+    """One tick in a sentence; its reason is foreign text."""
+    told = f"{_outcome(outcome.outcome)}: {outcome.points} points of {outcome.series} series, "
+    told += f"{outcome.signals} out of normal, {outcome.recovered} normal again, {outcome.duration_ms:.0f} ms."
+    return f"{told} {outcome.reason}".strip()
+
+
 def _line(one: Anomaly) -> str:
     when = f"{one.first_seen_at.astimezone(UTC):%d %b %H:%M} UTC"
     times = f", {one.count} times" if one.count > 1 else ""
@@ -108,7 +113,7 @@ def _outcome(word: str) -> str:
     return {"succeeded": "ran", "empty": "found no data"}.get(word, _safe(word))
 
 
-def _safe(text: str) -> str:
+def _safe(text: str, *, longest: int = 300) -> str:
     """Foreign text without Slack's notation."""
-    short = " ".join(text.split())[:300]
+    short = " ".join(text.split())[:longest]
     return short.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("`", "'")
