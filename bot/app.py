@@ -307,7 +307,9 @@ async def slack_face(app: App, mode: SlackMode) -> SlackFace:
         anomalies=app.watch.anomalies,
         sweep_desk=app.watch.desk,
     )
-    return SlackFace(config, investigations=app.investigations, store=app.store, extras=extras, clock=app.clock)
+    face = SlackFace(config, investigations=app.investigations, store=app.store, extras=extras, clock=app.clock)
+    app.worker.investigator.wording = face.previews.of
+    return face
 
 
 def _secret(value: SecretStr | None) -> str:

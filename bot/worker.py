@@ -80,7 +80,7 @@ class Worker:
     ) -> None:
         self._quiet_s = quiet_s
         self._store = store
-        self._investigator = investigator
+        self.investigator = investigator
         self._slots = asyncio.Semaphore(slots)
         self._name = name or incarnation()
         self._shares = Shares.of(slots)
@@ -166,7 +166,7 @@ class Worker:
     async def _run(self, claim: Claim) -> None:
         """One investigation, until it is done or its lease is lost."""
         await self._end_earlier(claim.fence)
-        work = self._work[claim.fence] = asyncio.create_task(self._investigator.run(claim))
+        work = self._work[claim.fence] = asyncio.create_task(self.investigator.run(claim))
         try:
             await asyncio.wait({work})
         except asyncio.CancelledError:
@@ -232,5 +232,5 @@ class Worker:
 
     def _progress(self, fence: Fence, before: tuple[int, float] | None) -> tuple[int, float]:
         """The sequence that the work has got to by its own writes, and since when."""
-        seq = self._investigator.progress(fence.investigation_id)
+        seq = self.investigator.progress(fence.investigation_id)
         return before if before and before[0] == seq else (seq, time.monotonic())

@@ -31,6 +31,7 @@ from bot.reasoning.protocol import Reasoner
 from bot.reasoning.rules import RulesReasoner
 from bot.reasoning.spending import Price, Spending, Usage, price_of
 from bot.reasoning.timespan import find_span
+from bot.reasoning.wording import Wording, listener
 from connectors.model import Frozen, JsonObject, TimeWindow, ToolCall
 
 log = structlog.get_logger(__name__)
@@ -70,8 +71,8 @@ class ClaudeReasoner:
         self.limits = limits or ClaudeLimits()
         self.arm = arm
 
-    def begin(self, spending: Spending) -> Reasoner:
-        return ClaudeSession(self, spending)
+    def begin(self, spending: Spending, wording: Wording | None = None) -> Reasoner:
+        return ClaudeSession(self, spending, wording)
 
     async def close(self) -> None:
         await self.wire.close()
@@ -80,9 +81,9 @@ class ClaudeReasoner:
 class ClaudeSession:
     """One investigation's reasoner."""
 
-    def __init__(self, owner: ClaudeReasoner, spending: Spending) -> None:
+    def __init__(self, owner: ClaudeReasoner, spending: Spending, wording: Wording | None) -> None:
         self._wire, self._price, self._limits, self._arm = owner.wire, owner.price, owner.limits, owner.arm
-        self._spending = spending
+        self._spending, self._wording = spending, wording
         self._rules = RulesReasoner()
         self._turns = 0
         self._seconds = 0.0
@@ -141,7 +142,11 @@ class ClaudeSession:
         offer = Offer(case.setting.sources, case.analysis, case.question)
         shown = data.candidates_block(ranking) if self._arm is Arm.MODEL else data.ranking_block(ranking)
         texts = [data.circumstances(case), shown, _prompt("synthesize")]
-        answer = await self._over_case("synthesize", case, texts, offer)
+        try:
+            answer = await self._over_case("synthesize", case, texts, offer)
+        finally:
+            if self._wording is not None:
+                await self._wording.end()
         assert isinstance(answer, ReportAnswer), "a synthesis gives a report"
         return overlay(answer, ranking, free_order=self._arm is Arm.MODEL)
 
@@ -162,6 +167,7 @@ class ClaudeSession:
                     messages=[message],
                     tools=offer.definitions(),
                     schema=REPORT_SCHEMA,
+                    hear=listener(self._wording),
                 )
                 return await self._answer(request, ReportAnswer)
             except ContextOverflow:

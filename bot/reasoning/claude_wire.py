@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -69,7 +69,7 @@ class Turn(Frozen):
 
 @dataclass
 class Request:
-    """What is sent. `schema` asks for an answer of exactly that JSON shape."""
+    """What is sent. `schema` asks for an answer of exactly that JSON shape; `hear` gets its text as far as it came."""
 
     step: str
     system: Sequence[JsonObject]
@@ -78,6 +78,7 @@ class Request:
     may_call: bool = False
     schema: JsonObject | None = None
     max_tokens: int = 8_000
+    hear: Callable[[str], None] | None = None
 
 
 @dataclass
@@ -162,6 +163,7 @@ class Wire:
         raise ReasonerFailed("Claude is overloaded.")
 
     async def _stream(self, client: AsyncAnthropic, request: Request, heard: Heard) -> Message:
+        said = ""
         async with client.messages.stream(**self._body(request)) as stream:
             async for event in stream:
                 heard.events += 1
@@ -170,6 +172,9 @@ class Wire:
                     heard.message = stream.current_message_snapshot
                 if heard.characters > _MOST_CHARACTERS or heard.events > _MOST_EVENTS:
                     raise ReasonerFailed("Claude's answer was far too long.")
+                if request.hear is not None and (more := _text_of(event)):
+                    said += more
+                    request.hear(said)
             return await stream.get_final_message()
 
     def _body(self, request: Request) -> dict[str, Any]:
@@ -213,6 +218,11 @@ def _length(event: Any) -> int:
     delta = getattr(event, "delta", None)
     parts = (getattr(delta, name, None) for name in ("text", "partial_json", "thinking"))
     return sum(len(part) for part in parts if isinstance(part, str))
+
+
+def _text_of(event: Any) -> str:
+    text = getattr(getattr(event, "delta", None), "text", None)
+    return text if isinstance(text, str) else ""
 
 
 def _turn(message: Message) -> Turn:

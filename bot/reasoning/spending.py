@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 from pydantic import Field
 
 from bot.reasoning.protocol import Reasoner
+from bot.reasoning.wording import Wording
 from connectors.model import Frozen
 
 _PER_MILLION = 1_000_000
@@ -70,7 +71,9 @@ class Spending(Protocol):
 class Metered(Protocol):
     """A reasoner that costs something: each investigation gets one of its own, with its own purse."""
 
-    def begin(self, spending: Spending) -> Reasoner: ...
+    def begin(self, spending: Spending, wording: Wording | None = None) -> Reasoner:
+        """`wording` hears the report while it is being worded."""
+        ...
 
     async def close(self) -> None:
         """Give back what is open."""

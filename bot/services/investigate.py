@@ -23,6 +23,7 @@ from bot.domain.states import InvestigationState, Outcome, PhaseName, PhaseState
 from bot.errors import BotError, FenceLost, ReasonerFailed, SequenceConflict, StoreBusy
 from bot.reasoning.protocol import Reasoner
 from bot.reasoning.spending import Metered
+from bot.reasoning.wording import Wording
 from bot.services.budget import Ledger
 from bot.services.embedding import installed_embedder
 from bot.services.execute import Execute
@@ -67,6 +68,14 @@ class Investigator:
         self._setting = setting
         self._clock = clock
         self._journals: dict[str, Journal] = {}
+        self.wording: Callable[[Investigation], Wording | None] = lambda _: None
+        """Who shows the words of a model while they come; a face sets it."""
+
+    def begun(self, investigation: Investigation, purse: Purse) -> Reasoner:
+        """The reasoner of one run."""
+        if isinstance(self._reasoner, Metered):
+            return self._reasoner.begin(purse, self.wording(investigation))
+        return self._reasoner
 
     def progress(self, investigation_id: str) -> int:
         """The sequence that our work on it has seen; 0 when we do not work on it."""
@@ -99,7 +108,7 @@ class _Run:
         self._proposer = owner._proposer
         self._store = owner._store
         self._execute = owner._execute
-        self._reasoner = owner._reasoner.begin(purse) if isinstance(owner._reasoner, Metered) else owner._reasoner
+        self._reasoner = owner.begun(journal.state, purse)
         self._fallback = owner._fallback
         self._load_setting = owner._setting
         self._clock = owner._clock

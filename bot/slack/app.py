@@ -18,6 +18,7 @@ from bot.slack.listeners.register import register
 from bot.slack.people import People
 from bot.slack.ports import Extras, InvestigationVerbs, PublishingStore
 from bot.slack.publisher.limiter import Limiter
+from bot.slack.publisher.preview import Previews
 from bot.slack.publisher.publisher import Publisher
 from bot.slack.publisher.shared import SharedTurns
 from bot.slack.receiver.dispatch import Receiver
@@ -58,6 +59,7 @@ class SlackFace:
         self._receiver = Receiver(self.bolt, max_in_flight=config.max_in_flight)
         self.publisher = Publisher(store=store, web=self.web, people=people, config=config, extras=extras)
         self.publisher.anomalies.verbs, self.publisher.anomalies.clock = extras.anomalies, clock or SystemClock()
+        self.previews = Previews(store=store, web=self.web, team=lambda: people.team, every_s=config.card_interval_s)
         self._http = _http(config, self._receiver, clock or SystemClock())
         self._socket: SocketReceiver | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -90,6 +92,7 @@ class SlackFace:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.previews.stop()
         await self.web.close()
 
     async def handle_http(self, headers: RawHeaders, raw_body: bytes) -> HttpAnswer:

@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import hashlib
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +21,10 @@ _LEAST_CACHED = 1_024
 
 @dataclass
 class Say:
-    """One answer. `status` other than 200 answers with an error; `raw` sends these bytes instead of a stream."""
+    """One answer. `status` other than 200 answers with an error; `raw` sends these bytes instead of a stream.
+
+    `pieces`: the text as it comes; `between` is waited for after each of them.
+    """
 
     text: str = ""
     calls: Sequence[tuple[str, Any]] = ()
@@ -33,6 +36,8 @@ class Say:
     hang: bool = False
     cut: bool = False
     blocks: Sequence[dict[str, Any]] = ()
+    pieces: Sequence[str] = ()
+    between: Callable[[str], Awaitable[object]] | None = None
 
 
 Script = Callable[[Asked], Say]
@@ -84,6 +89,8 @@ class ClaudeServer:
                 for event in self._events(asked, said):
                     line = f"event: {event['type']}\ndata: {json.dumps(event)}\n\n"
                     await response.write(line.encode())
+                    if said.between is not None and event["type"] == "content_block_delta":
+                        await said.between(event["delta"].get("text", ""))
                     if said.cut and event["type"] == "content_block_delta":
                         return response
             await response.write_eof()
@@ -92,8 +99,8 @@ class ClaudeServer:
     def _events(self, asked: Asked, said: Say) -> list[dict[str, Any]]:
         usage = self._usage(asked)
         blocks: list[dict[str, Any]] = [*said.blocks]
-        if said.text:
-            blocks.append({"type": "text", "text": said.text})
+        if said.text or said.pieces:
+            blocks.append({"type": "text", "text": said.text or "".join(said.pieces)})
         for number, (name, arguments) in enumerate(said.calls):
             call = {"type": "tool_use", "id": f"toolu_{len(self.requests)}_{number}", "name": name, "input": arguments}
             blocks.append(call)
@@ -105,7 +112,7 @@ class ClaudeServer:
         }  # fmt: skip
         events: list[dict[str, Any]] = [{"type": "message_start", "message": message}]
         for index, block in enumerate(blocks):
-            events += _block_events(index, block)
+            events += _block_events(index, block, said.pieces)
         stop = said.stop or ("tool_use" if said.calls else "end_turn")
         delta = {"stop_reason": stop, "stop_sequence": None}
         events.append({"type": "message_delta", "delta": delta, "usage": {"output_tokens": output}})
@@ -168,13 +175,13 @@ def _has_marks(parts: Sequence[dict[str, Any]]) -> bool:
     return any("cache_control" in part for part in parts)
 
 
-def _block_events(index: int, block: dict[str, Any]) -> list[dict[str, Any]]:
+def _block_events(index: int, block: dict[str, Any], pieces: Sequence[str]) -> list[dict[str, Any]]:
     if block["type"] == "text":
         empty: dict[str, Any] = {"type": "text", "text": ""}
-        delta = {"type": "text_delta", "text": block["text"]}
+        deltas = [{"type": "text_delta", "text": piece} for piece in pieces or (block["text"],)]
     elif block["type"] == "tool_use":
         empty = {**block, "input": {}}
-        delta = {"type": "input_json_delta", "partial_json": json.dumps(block["input"])}
+        deltas = [{"type": "input_json_delta", "partial_json": json.dumps(block["input"])}]
     else:
         return [
             {"type": "content_block_start", "index": index, "content_block": block},
@@ -182,7 +189,7 @@ def _block_events(index: int, block: dict[str, Any]) -> list[dict[str, Any]]:
         ]
     return [
         {"type": "content_block_start", "index": index, "content_block": empty},
-        {"type": "content_block_delta", "index": index, "delta": delta},
+        *({"type": "content_block_delta", "index": index, "delta": delta} for delta in deltas),
         {"type": "content_block_stop", "index": index},
     ]
 

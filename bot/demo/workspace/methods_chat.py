@@ -68,6 +68,8 @@ def update(call: Call) -> Json:
     """chat.update: blocks that are not given stay, as documented; an empty list takes them away."""
     channel = call.channel()
     message = own_message(call, channel, refusal="cant_update_message")
+    if "streaming" in message:
+        raise SlackError("streaming_state_conflict")
     arguments = _arguments(call)
     if len(str(arguments.get("text") or "")) > UPDATE_TEXT_LIMIT:
         raise SlackError("msg_too_long")

@@ -20,6 +20,8 @@ from bot.slack.publisher.limiter import Priority
 from connectors.model import EvidenceKind, canonical_digest
 
 CARD = "card"
+DRAFT = "draft"
+SUPERSEDED = "A draft stood here while the report was being worded. What was checked is in the report and on the card."
 REPLACED = "This page belonged to an earlier report; the newer one is shorter."
 
 
@@ -55,6 +57,8 @@ def slots(investigation: Investigation, scene: Scene, *, posted: Collection[str]
     names = {s.name for s in report}
     spare = [p for p in posted if p.startswith("report/") and p not in names] if report else []
     report += [_ready(name, Message(REPLACED, [context(REPLACED)]), Priority.PROGRESS) for name in sorted(spare)]
+    if DRAFT in posted and is_over(investigation):
+        report.append(_ready(DRAFT, Message(SUPERSEDED, [context(SUPERSEDED)]), Priority.REPORT))
     return [*found, *report, *proposal_slots(scene)]
 
 
@@ -72,8 +76,13 @@ def proposal_slots(scene: Scene) -> list[Slot]:
 
 
 def card_slot(investigation: Investigation, scene: Scene) -> Slot:
-    over = investigation.state.is_settled or investigation.report is not None
-    return _ready(CARD, card(investigation, scene), Priority.REPORT if over else Priority.PROGRESS)
+    priority = Priority.REPORT if is_over(investigation) else Priority.PROGRESS
+    return _ready(CARD, card(investigation, scene), priority)
+
+
+def is_over(investigation: Investigation) -> bool:
+    """Whether it has its report, or will not get one."""
+    return investigation.state.is_settled or investigation.report is not None
 
 
 def _is_told(row: SourceRow) -> bool:

@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 
 EVENT_TYPE = "inquest"
 NATIVE = frozenset({"plan", "task_card", "data_visualization", "data_table", "context_actions"})
+STREAMING = "streaming"
+"""The digest of a message into which words may still be streamed: whoever edits it ends that first."""
 NO_ENTRY = frozenset(
     {"not_in_channel", "channel_not_found", "is_archived", "restricted_action", "cannot_reply_to_message"}
 )
@@ -91,9 +93,19 @@ class Poster:
 
     async def edit(self, target: Target, message: Message, digest: str, *, before: Posted) -> Posted:
         """Change a message in place. The caller has the turn. Editing twice does no harm, so doubt needs no read."""
+        if before.digest == STREAMING:
+            await self._end_stream(before)
         params = self._params(target, message) | {"channel": before.channel, "ts": before.ts}
         await self._send("chat.update", params, target, message)
         return await self._keep(target, (before.channel, before.ts), digest=digest, thread_ts=before.thread_ts)
+
+    async def _end_stream(self, before: Posted) -> None:
+        """Nobody can add to it any more. A refusal means that it has ended already, or is gone: the edit will tell."""
+        try:
+            place = {"channel": before.channel, "ts": before.ts}
+            await self.web.call("chat.stopStream", place, priority=Priority.REPORT)
+        except SlackRefused as refused:
+            log.info("a stream was not open any more: %s", refused)
 
     async def forget(self, target: Target) -> None:
         """The message is gone: the slot is empty again and the next attempt needs no read."""
