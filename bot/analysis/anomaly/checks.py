@@ -1,4 +1,4 @@
-"""Checks that need no learning: limits, burn rates, silence, standstill, counters.
+"""Checks that need no learning: burn rates and standstill.
 
 Points are [series, time] in order; NaN is no value.
 """
@@ -11,17 +11,6 @@ from numpy.typing import NDArray
 from bot.analysis.anomaly.scale import Floats
 
 _MOVED = 1e-12
-
-
-def beyond(values: Floats, *, above: float | None = None, below: float | None = None) -> NDArray[np.bool_]:
-    """Where a limit is crossed; a missing value crosses nothing."""
-    crossed = np.zeros(values.shape, dtype=bool)
-    with np.errstate(invalid="ignore"):
-        if above is not None:
-            crossed |= values > above
-        if below is not None:
-            crossed |= values < below
-    return crossed
 
 
 def ratio(part: Floats, whole: Floats, *, least: float = 0.0) -> Floats:
@@ -50,13 +39,6 @@ def sustained_burn(errors: Floats, total: Floats, *, objective: float, long: int
     return np.minimum(slow, fast)
 
 
-def silent_for(points: Floats) -> NDArray[np.int64]:
-    """How many of the newest points are missing, per series."""
-    there = ~np.isnan(points[:, ::-1])
-    first = np.argmax(there, axis=1)
-    return np.asarray(np.where(there.any(axis=1), first, points.shape[1]), dtype=np.int64)
-
-
 def unmoved_for(points: Floats) -> NDArray[np.int64]:
     """How many of the newest points show exactly the newest value, per series."""
     newest = points[:, -1:]
@@ -71,10 +53,3 @@ def standstill(points: Floats, *, least: int) -> NDArray[np.bool_]:
     before = np.arange(steps.shape[1])[None, :] < steps.shape[1] - still[:, None]
     used = np.where(before, steps, False).sum(axis=1) / np.maximum(before.sum(axis=1), 1)
     return np.asarray((still >= least) & (used >= 0.8) & (before.sum(axis=1) >= 2 * least))
-
-
-def increases(counter: Floats, *, step_s: float) -> Floats:
-    """Per-second increase of a counter, [series, time - 1]. A fall is a reset: what it shows then is the increase."""
-    gone = np.diff(counter, axis=1)
-    after = counter[:, 1:]
-    return np.where(gone < 0, np.maximum(after, 0.0), gone) / step_s
