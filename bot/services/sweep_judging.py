@@ -67,6 +67,8 @@ def sentence(signal: Signal) -> str:
         return f"{name} has no data"
     if signal.value is None:
         return f"{name}: {signal.kind}"
+    if signal.kind == "still":
+        return f"{name} stands still at {shown(signal.value, signal.unit)}"
     text = f"{name} is {shown(signal.value, signal.unit)}"
     if signal.low is not None and signal.high is not None:
         text += f", normal is {shown(signal.low, signal.unit)} to {shown(signal.high, signal.unit)}"

@@ -12,6 +12,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from bot.analysis.anomaly.checks import standstill
 from bot.analysis.anomaly.detector import Detector, Tuning, Verdicts
 from bot.analysis.anomaly.jumps import jumps, recent_level
 from bot.analysis.anomaly.scale import Floats
@@ -30,6 +31,7 @@ _RELEARNED = 1.0
 _JUDGED_S = 1_800.0
 _JUMPS = 2
 _RARE = 1.5
+_STILL = 15
 _FORGOTTEN_S = 86_400.0
 _LEAST_RELUCTANCE = 1.0
 _Identity: TypeAlias = tuple[str, str | None, tuple[tuple[str, str], ...]]
@@ -168,6 +170,7 @@ class Watch:
             self._step(at, columns[at], learning=learning and at <= learn_until, tick=tick)
         if not learning and columns:
             self._silent({row for column in columns.values() for row in column}, max(columns), tick)
+            self._stuck(max(columns), tick)
         tick.learning = sum(1 for place in self._places.values() if self._young[place.row])
         return tick
 
@@ -259,6 +262,9 @@ class Watch:
 
     def _look(self, place: Place, seen: Seen, tick: Tick) -> None:
         limit = _crossed(self._sweep.limits, place)
+        if place.odd is not None and place.odd.kind == "still" and place.value != place.odd.value:
+            place.odd = None  # it moves again, and this very point may be worth a page
+            tick.recovered.add(place.key)
         if place.odd is not None:
             place.calm = place.calm + 1 if limit is None and _is_calm(place, seen) else 0
             if place.calm >= self._sweep.recovered_after:
@@ -318,6 +324,7 @@ class Watch:
         judged = severity or severity_of(signal)
         place.odd = signal.model_copy(update={"severity": judged, "text": sentence(signal)})
         place.calm = 0
+        tick.recovered.discard(place.key)
         tick.new.append(place.odd)
 
     def _silent(self, spoke: set[int], at: float, tick: Tick) -> None:
@@ -341,6 +348,14 @@ class Watch:
                 partly = Severity.LOW if place.series.service in services else None
                 self._report(place, self._signal(place, "missing", Seen(at=at)), partly, tick)
 
+    def _stuck(self, at: float, tick: Tick) -> None:
+        """A series that moved at nearly every point and shows one number since: what measures it hangs. No page."""
+        still = standstill(self._recent, least=_STILL) & ~np.isin(self._recent[:, -1], (0.0, 1.0))
+        for place in self._places.values():
+            if still[place.row] and place.odd is None and not self._sweep.limits_only:
+                place.value = float(self._recent[place.row, -1])
+                self._report(place, self._signal(place, "still", Seen(at=at)), Severity.LOW, tick)
+
     def missing(self, place: Place) -> int:
         """For how many ticks in a row it had no data."""
         return int(self._missing[place.row])
@@ -351,6 +366,8 @@ def _is_calm(place: Place, seen: Seen) -> bool:
     odd = place.odd
     if odd is None or odd.low is None or odd.high is None or odd.kind in ("missing", "limit"):
         return True
+    if odd.kind == "still":
+        return False
     return odd.low <= place.value <= odd.high or abs(seen.distance) < _RELEARNED
 
 

@@ -72,6 +72,8 @@ def leading_signal(anomaly: Anomaly) -> Signal:
 def _normal(signal: Signal) -> str:
     if signal.kind == "missing":
         return "*What is normal*   it has data at every look"
+    if signal.kind == "still":
+        return "*What is normal*   it moves at nearly every look"
     if signal.low is None or signal.high is None:
         return ""
     now = "" if signal.value is None else f" (found at {_number(signal.value, signal)})"
@@ -99,6 +101,8 @@ def _sure(signal: Signal) -> str:
         return f"*How sure*   {escape_line(source_name(signal.source), 40)} says so"
     if signal.kind == "missing":
         return "*How sure*   other series of the same answer have data"
+    if signal.kind == "still":
+        return "*How sure*   it shows one number to the last digit; what measures it may hang"
     if signal.unusual <= 0:
         return ""
     odds = f"{10 ** int(signal.unusual):,}" if signal.unusual < 8 else "100,000,000"

@@ -188,6 +188,27 @@ async def test_a_step_is_found_at_once_and_its_end_too(store: Store, clock: Hand
     assert await store.broken_links() == []
 
 
+async def stuck_at(desk: Desk, value: float) -> list[Signal]:
+    """Signals of a flat line after a noisy past and thirty times the same value."""
+    assert await desk.tick((0.2 + 0.01 * np.random.default_rng(1).normal(size=350)).tolist()) == 0
+    for _ in range(30):
+        await desk.tick([value])
+    return [one for found in desk.anomalies.recent() for one in found.signals if one.kind == "still"]
+
+
+async def test_a_flat_line_is_told_once_and_hides_nothing_after_it(store: Store, clock: Hands, tool: str) -> None:
+    limits = (Limit(metric="latency_p99", above=5.0, severity=Severity.HIGH),)
+    desk = Desk(store, clock, SWEEP.model_copy(update={"tool": tool, "limits": limits}))
+    [found] = await stuck_at(desk, 0.203)
+    assert (found.severity, found.text) == (Severity.LOW, "latency_p99 of checkout stands still at 0.203 s")
+    assert await desk.tick([6.0]) == 1, "a limit that is crossed right after is told at once"
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+async def test_nothing_and_all_may_stand_still(store: Store, clock: Hands, tool: str, value: float) -> None:
+    assert not await stuck_at(Desk(store, clock, SWEEP.model_copy(update={"tool": tool})), value)
+
+
 async def test_what_already_lasts_at_the_first_look_is_told_and_what_is_over_is_not(
     store: Store, clock: Hands, tool: str
 ) -> None:
