@@ -35,7 +35,7 @@ class MariadbServer:
         self.socket = str(folder / "s.sock")
         subprocess.run(
             [install, "--no-defaults", f"--datadir={folder}/data", "--auth-root-authentication-method=normal",
-             "--skip-test-db"],
+             "--skip-test-db", f"--tmpdir={folder}"],  # each server clears its own at the start, others' tables included
             check=True, capture_output=True, cwd=folder, user=owner,
         )  # fmt: skip
         (folder / "init.sql").write_text(
@@ -71,6 +71,7 @@ class MariadbServer:
 def _options(port: int, folder: Path, extra: dict[str, str]) -> list[str]:
     settings = {
         "datadir": str(folder / "data"),
+        "tmpdir": str(folder),
         "socket": str(folder / "s.sock"),
         "pid-file": str(folder / "pid"),
         "bind-address": "127.0.0.1",
