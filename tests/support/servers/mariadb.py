@@ -35,7 +35,7 @@ class MariadbServer:
         self.socket = str(folder / "s.sock")
         subprocess.run(
             [install, "--no-defaults", f"--datadir={folder}/data", "--auth-root-authentication-method=normal",
-             "--skip-test-db", f"--tmpdir={folder}"],  # each server clears its own at the start, others' tables included
+             "--skip-test-db", f"--tmpdir={folder}"],  # cleared by every server that starts
             check=True, capture_output=True, cwd=folder, user=owner,
         )  # fmt: skip
         (folder / "init.sql").write_text(
